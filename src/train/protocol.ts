@@ -1,0 +1,94 @@
+import type { RunConfig } from "./config.ts";
+
+/**
+ * The seam between the halves: plain data, posted to and from the Worker that owns the GPU.
+ * One run at a time: a `start` is answered by reports that end with exactly one `ended`.
+ */
+
+/** What the adapter is, measured once when the Worker opens it. */
+export interface DeviceInfo {
+  /** The adapter's name, as its driver gives it. */
+  name: string;
+  vendor: string;
+  architecture: string;
+  driver: string;
+  /** True for lavapipe, SwiftShader and their like: the CPU does the work. */
+  software: boolean;
+  features: string[];
+  limits: Record<string, number>;
+  /** Bytes a run may take; the system's free memory for a software adapter. WebGPU does not say a card's: then null. */
+  memoryBytes: number | null;
+  /** Matrix multiplication and copy, measured at start with Reverie's own kernels. */
+  measured: { gflops: number; gigabytesPerSecond: number };
+}
+
+/** Where the trainer finds a run's text and keeps its files; every path is made by the service from ids alone. */
+export interface RunFiles {
+  /** The corpus: UTF-8 text, validated at upload. */
+  text: string;
+  /** SHA-256 of `text`, hex: names the cached token shards. */
+  textSha256: string;
+  /** Folder for token shards, shared by all runs. */
+  tokens: string;
+  /** Folder that receives one folder for each checkpoint. */
+  checkpoints: string;
+  /** The checkpoint folder to go on from, or null to start at step 0. */
+  resumeFrom: string | null;
+}
+
+export type Command =
+  | { type: "start"; run_id: string; config: RunConfig; files: RunFiles; best_val_loss: number | null }
+  /** Ends the run at the next burst with a checkpoint: `ended` with that reason. */
+  | { type: "stop"; run_id: string; reason: "paused" | "cancelled" | "interrupted" }
+  /** Takes a checkpoint at the next burst and goes on. */
+  | { type: "checkpoint"; run_id: string };
+
+/** One training step: `loss` before its update, `grad_norm` before clipping. */
+export interface StepPoint {
+  step: number;
+  loss: number;
+  lr: number;
+  grad_norm: number;
+  tokens_per_second: number;
+  step_ms: number;
+  mfu: number;
+  epoch: number;
+}
+
+export interface CheckpointFile {
+  name: string;
+  bytes: number;
+  sha256: string;
+}
+
+export type Report =
+  /** First message of a Worker: the adapter, or why there is none. */
+  | { type: "device"; device: DeviceInfo }
+  | { type: "no_device"; message: string }
+  /** The run's tensors are allocated and loaded; points after `step` that an earlier attempt left are void. */
+  | { type: "started"; run_id: string; step: number; parameters: number; epoch: number; tokens_seen: number }
+  | {
+    type: "progress";
+    run_id: string;
+    /** Ascending, without gaps: continues where the last report stopped. */
+    points: StepPoint[];
+    tokens_seen: number;
+    eta_seconds: number | null;
+    /** Steps whose update was skipped because the gradient norm was not finite. */
+    skipped_steps: number;
+  }
+  | { type: "evaluated"; run_id: string; step: number; val_loss: number; val_perplexity: number; val_bpb: number }
+  | { type: "sampled"; run_id: string; step: number; prompt: string; text: string }
+  /** The folder `directory` under `files.checkpoints` is whole and on disk. */
+  | {
+    type: "checkpointed";
+    run_id: string;
+    step: number;
+    directory: string;
+    files: CheckpointFile[];
+    train_loss: number | null;
+    val_loss: number | null;
+  }
+  /** The run is over in this Worker and its GPU memory is free. `step`: updates made. */
+  | { type: "ended"; run_id: string; step: number; reason: "succeeded" | "paused" | "cancelled" | "interrupted" }
+  | { type: "ended"; run_id: string; step: number; reason: "failed"; error: string };
