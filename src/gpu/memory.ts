@@ -1,0 +1,73 @@
+import type { Gpu } from "./device.ts";
+
+/** Bindings may start at multiples of this on every adapter (WebGPU's default `minStorageBufferOffsetAlignment`). */
+export const BINDING_ALIGNMENT = 256;
+
+export function align(bytes: number): number {
+  return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+}
+
+/** A part of a buffer, as a binding wants it. Bytes. */
+export interface BufferRange {
+  buffer: GPUBuffer;
+  offset: number;
+  size: number;
+}
+
+/** A row-major array in GPU memory: f32 unless its user says u32. */
+export interface Tensor extends BufferRange {
+  name: string;
+  /** Outermost dimension first. */
+  shape: readonly number[];
+}
+
+/** What memory is for; `describe` predicts the bytes of each. */
+export type MemoryRole = "parameters" | "gradients" | "optimizer" | "activations";
+
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Allocates buffers, counts their bytes by role, and frees them together. */
+export class Memory {
+  readonly bytes: Record<MemoryRole, number> = { parameters: 0, gradients: 0, optimizer: 0, activations: 0 };
+  readonly #buffers: GPUBuffer[] = [];
+
+  constructor(readonly gpu: Gpu) {}
+
+  /** A zeroed buffer of `bytes`, rounded up to the binding alignment. */
+  buffer(role: MemoryRole, name: string, bytes: number): GPUBuffer {
+    const size = align(Math.max(bytes, 4));
+    const buffer = this.gpu.device.createBuffer({
+      label: name,
+      size,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+    this.#buffers.push(buffer);
+    this.bytes[role] += size;
+    return buffer;
+  }
+
+  /** A tensor of 4-byte elements in a buffer of its own. */
+  tensor(role: MemoryRole, name: string, shape: readonly number[]): Tensor {
+    const size = elements(shape) * 4;
+    return { name, shape, buffer: this.buffer(role, name, size), offset: 0, size };
+  }
+
+  /** `destroy()` frees at once; waiting for the garbage collector let memory grow. */
+  free(): void {
+    for (const buffer of this.#buffers.splice(0)) buffer.destroy();
+    this.bytes.parameters = this.bytes.gradients = this.bytes.optimizer = this.bytes.activations = 0;
+  }
+}
+
+/** Rows `[start, start + count)` of a tensor; `start · row bytes` must be a multiple of the binding alignment. */
+export function rows(tensor: Tensor, start: number, count: number): Tensor {
+  const [, ...inner] = tensor.shape;
+  const rowBytes = elements(inner) * 4;
+  const offset = tensor.offset + start * rowBytes;
+  if (offset % BINDING_ALIGNMENT !== 0) {
+    throw new RangeError(`rows of ${tensor.name} from ${start} start at byte ${offset}, not a multiple of ${BINDING_ALIGNMENT}`);
+  }
+  return { ...tensor, shape: [count, ...inner], offset, size: count * rowBytes };
+}
