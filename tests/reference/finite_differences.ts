@@ -25,7 +25,9 @@ export function dot(a: Float64Array, b: Float64Array): number {
 
 /** The largest |actual − expected|, as a share of the largest |expected| (or of 1, where all expected are 0). */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (actual.length !== expected.length) throw new Error(`${actual.length} values where ${expected.length} are expected`);
+  if (actual.length !== expected.length) {
+    throw new Error(`${actual.length} values where ${expected.length} are expected`);
+  }
   let worst = 0;
   let largest = 0;
   for (let i = 0; i < expected.length; i++) {

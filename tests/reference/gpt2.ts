@@ -96,7 +96,7 @@ export function gpt2LossAndGradients(
   const gradients: Tensors = new Map([...parameters].map(([name, p]) => [name, new Float64Array(p.length)]));
   const add = (name: string, gradient: Float64Array) => {
     const total = gradients.get(name); // undefined for the bias of a model that has none
-    if (total) for (let i = 0; i < total.length; i++) total[i] += gradient[i];
+    if (total) { for (let i = 0; i < total.length; i++) total[i] += gradient[i]; }
   };
   const normBackward = (name: string, dOut: Float64Array, x: Float64Array) => {
     const { dX, dWeight, dBias } = layernormBackward(dOut, x, weight(`${name}.weight`), { N, C });

@@ -14,7 +14,7 @@ export function linear(
   { N, inputs, outputs }: LinearDims,
 ): Float64Array {
   const out = matmul("nn", x, weight, { M: N, N: outputs, K: inputs });
-  if (bias) for (let i = 0; i < out.length; i++) out[i] += bias[i % outputs];
+  if (bias) { for (let i = 0; i < out.length; i++) out[i] += bias[i % outputs]; }
   return out;
 }
 
