@@ -1,0 +1,144 @@
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { RunConfig } from "../train/config.ts";
+import type { CheckpointFile } from "../train/protocol.ts";
+
+/**
+ * The tables. Properties are in snake_case because rows go out as the API's JSON.
+ * Times are ISO 8601 UTC strings; ids are `prefix_ulid`, so ordering by id is ordering by creation.
+ */
+
+export const RUN_STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export const EVENT_TYPES = [
+  "run.queued",
+  "run.started",
+  "run.progress",
+  "run.evaluated",
+  "run.sampled",
+  "run.checkpointed",
+  "run.paused",
+  "run.resumed",
+  "run.interrupted",
+  "run.succeeded",
+  "run.failed",
+  "run.cancelled",
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** A row means that the text lies whole under `datasets/<id>.txt`. */
+export const datasets = sqliteTable("datasets", {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  sha256: text().notNull().unique(),
+  bytes: integer().notNull(),
+  characters: integer().notNull(),
+  distinct_characters: integer().notNull(),
+  documents: integer().notNull(),
+  created_at: text().notNull(),
+});
+
+/** The runs, and with `status = 'queued'` the queue. */
+export const runs = sqliteTable("runs", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  status: text({ enum: RUN_STATUSES }).notNull(),
+  /** Null once the dataset of a finished run was deleted. */
+  dataset_id: text().references(() => datasets.id, { onDelete: "set null" }),
+  config: text({ mode: "json" }).$type<RunConfig>().notNull(),
+  tags: text({ mode: "json" }).$type<Record<string, string>>().notNull(),
+  step: integer().notNull().default(0),
+  max_steps: integer().notNull(),
+  epoch: real().notNull().default(0),
+  tokens_seen: integer().notNull().default(0),
+  parameters: integer().notNull(),
+  best_val_loss: real(),
+  last_metrics: text({ mode: "json" }).$type<Record<string, number | null>>(),
+  device: text(),
+  error: text(),
+  /** How often a crash or a restart put the run back into the queue. */
+  attempts: integer().notNull().default(0),
+  /** Crashes since the last new checkpoint. */
+  stalled_attempts: integer().notNull().default(0),
+  /** What a client asked of a running run and its trainer has not answered yet. */
+  stop_requested: text({ enum: ["paused", "cancelled"] }),
+  created_at: text().notNull(),
+  started_at: text(),
+  finished_at: text(),
+}, (table) => [index("runs_status").on(table.status), index("runs_dataset").on(table.dataset_id)]);
+
+const ofRun = () => text().notNull().references(() => runs.id, { onDelete: "cascade" });
+
+/** One row a training step; a column is null where the value was not finite. */
+export const train_points = sqliteTable("train_points", {
+  run_id: ofRun(),
+  step: integer().notNull(),
+  loss: real(),
+  lr: real(),
+  grad_norm: real(),
+  tokens_per_second: real(),
+  step_ms: real(),
+  mfu: real(),
+  epoch: real(),
+}, (table) => [primaryKey({ columns: [table.run_id, table.step] })]);
+
+/** One row an evaluation on the validation split. */
+export const val_points = sqliteTable("val_points", {
+  run_id: ofRun(),
+  step: integer().notNull(),
+  loss: real(),
+  perplexity: real(),
+  bpb: real(),
+}, (table) => [primaryKey({ columns: [table.run_id, table.step] })]);
+
+/** A row means that the folder `checkpoints/<run_id>/<directory>` is whole. */
+export const checkpoints = sqliteTable("checkpoints", {
+  id: text().primaryKey(),
+  run_id: ofRun(),
+  step: integer().notNull(),
+  directory: text().notNull(),
+  bytes: integer().notNull(),
+  files: text({ mode: "json" }).$type<CheckpointFile[]>().notNull(),
+  train_loss: real(),
+  val_loss: real(),
+  created_at: text().notNull(),
+}, (table) => [uniqueIndex("checkpoints_run_step").on(table.run_id, table.step)]);
+
+/** Append-only: AUTOINCREMENT never gives a sequence twice, not even after a run's events were deleted with it. */
+export const events = sqliteTable("events", {
+  sequence: integer().primaryKey({ autoIncrement: true }),
+  run_id: ofRun(),
+  type: text({ enum: EVENT_TYPES }).notNull(),
+  timestamp: text().notNull(),
+  data: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
+}, (table) => [index("events_run").on(table.run_id, table.sequence)]);
+
+export const hooks = sqliteTable("hooks", {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  scheme: text({ enum: ["standard", "github"] }).notNull(),
+  /** Sealed by `SecretBox`: the plain secret was shown once and is kept nowhere. */
+  sealed_secret: text().notNull(),
+  run: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
+  map: text({ mode: "json" }).$type<Record<string, string>>().notNull(),
+  created_at: text().notNull(),
+});
+
+/** `run_id` is no foreign key: a delivery repeated after its run was deleted must not start another. */
+export const hook_deliveries = sqliteTable("hook_deliveries", {
+  hook_id: text().notNull().references(() => hooks.id, { onDelete: "cascade" }),
+  delivery_id: text().notNull(),
+  run_id: text().notNull(),
+  created_at: text().notNull(),
+}, (table) => [primaryKey({ columns: [table.hook_id, table.delivery_id] })]);
+
+export const idempotency_keys = sqliteTable("idempotency_keys", {
+  /** Method and path: one key may be used once on each. */
+  scope: text().notNull(),
+  key: text().notNull(),
+  body_sha256: text().notNull(),
+  status: integer().notNull(),
+  /** JSON, sealed by `SecretBox`: an answer may hold a secret. */
+  sealed_answer: text().notNull(),
+  created_at: text().notNull(),
+}, (table) => [primaryKey({ columns: [table.scope, table.key] })]);

@@ -1,0 +1,83 @@
+import type { Refusal } from "./train/config.ts";
+
+/**
+ * What a client is told when something cannot be done: named errors with facts and a next step, mapped to RFC 9457
+ * `application/problem+json` in one place (`src/app.ts`). Anything else that is thrown becomes a bare 500.
+ */
+export class ProblemError extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    /** Shown to the client: no path of this machine, no secret. */
+    readonly detail: string,
+    readonly extra: { errors?: Refusal[]; headers?: Record<string, string>; facts?: Record<string, number> } = {},
+  ) {
+    super(detail);
+    this.name = new.target.name;
+  }
+}
+
+/** 400: the request itself is malformed. */
+export class BadRequestError extends ProblemError {
+  constructor(detail: string, errors?: Refusal[]) {
+    super(400, "Bad request", detail, { errors });
+  }
+}
+
+/** 401 */
+export class UnauthorizedError extends ProblemError {
+  constructor(detail: string) {
+    super(401, "Unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
+  }
+}
+
+/** 403 */
+export class ForbiddenError extends ProblemError {
+  constructor(detail: string) {
+    super(403, "Forbidden", detail);
+  }
+}
+
+/** 404 */
+export class NotFoundError extends ProblemError {
+  constructor(noun: string, id: string) {
+    super(404, "Not found", `there is no ${noun} "${id}"`);
+  }
+}
+
+/** 409: right request, wrong state. */
+export class ConflictError extends ProblemError {
+  constructor(detail: string) {
+    super(409, "Conflict", detail);
+  }
+}
+
+/** 413 */
+export class PayloadTooLargeError extends ProblemError {
+  constructor(maxBytes: number) {
+    super(413, "Content too large", `the body may have at most ${maxBytes} bytes`);
+  }
+}
+
+/** 415 */
+export class UnsupportedMediaTypeError extends ProblemError {
+  constructor(received: string | undefined, accepted: string) {
+    super(415, "Unsupported media type", `${received ? `"${received}"` : "a missing content-type"} is not accepted; send ${accepted}`, {
+      headers: { "accept-post": accepted },
+    });
+  }
+}
+
+/** 422: well-formed, and impossible. `facts` (what was needed, what there is) become members of the problem. */
+export class UnprocessableError extends ProblemError {
+  constructor(detail: string, errors?: Refusal[], facts?: Record<string, number>) {
+    super(422, "Unprocessable content", detail, { errors, facts });
+  }
+}
+
+/** 503: no adapter, so nothing can be trained. */
+export class NoDeviceError extends ProblemError {
+  constructor(reason: string) {
+    super(503, "No GPU", `no run can be started: ${reason}`);
+  }
+}

@@ -1,0 +1,126 @@
+import { type Description, describe } from "../model/describe.ts";
+import {
+  contradictions,
+  type CorpusFacts,
+  modelConfig,
+  type Refusal,
+  refusals,
+  resolveRunConfig,
+  type RunConfig,
+  type RunRequest,
+} from "../train/config.ts";
+import type { DeviceInfo } from "../train/protocol.ts";
+import { UnprocessableError } from "../errors.ts";
+import type { Dataset } from "./datasets.ts";
+
+/** WebGPU's guaranteed limits, for a plan on a machine without an adapter. */
+const DEFAULT_LIMITS = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 256 * 2 ** 20 };
+
+/** A configuration and what it asks of the device. */
+export interface Admitted {
+  config: RunConfig;
+  description: Description;
+}
+
+/**
+ * Decides whether a run can be done here, by arithmetic alone.
+ * @throws {UnprocessableError} with every reason; with the bytes needed and available where it does not fit
+ */
+export function admit(request: RunRequest, dataset: Dataset, device: DeviceInfo): Admitted {
+  const corpus = corpusFacts(request, dataset);
+  const config = resolveRunConfig(request, corpus);
+  const found = refusals(config, corpus);
+  if (found.length > 0) throw new UnprocessableError("this run is impossible; see errors", found);
+  const description = describeRun(config, device);
+  const shortage = shortageOf(description, device);
+  if (shortage) {
+    throw new UnprocessableError(shortage.message, [{ path: shortage.path, message: shortage.message }], {
+      bytes_needed: shortage.needed,
+      bytes_available: shortage.available,
+    });
+  }
+  return { config, description };
+}
+
+export interface RunPlan {
+  parameters: number;
+  flops_per_step: number;
+  bytes: Description["bytes"];
+  fits: boolean;
+  estimated_seconds_per_step: number | null;
+  notes: string[];
+}
+
+/**
+ * What a run would take, trainable here or not.
+ * @throws {UnprocessableError} where the configuration contradicts itself
+ */
+export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInfo | null): RunPlan {
+  const corpus = corpusFacts(request, dataset);
+  const config = resolveRunConfig(request, corpus);
+  const impossible = contradictions(config);
+  if (impossible.length > 0) throw new UnprocessableError("the configuration contradicts itself; see errors", impossible);
+  const description = describeRun(config, device);
+  const shortage = device && shortageOf(description, device);
+  const notes = refusals(config, corpus).map(({ path, message }) => `${path}: ${message}`);
+  if (shortage) notes.push(shortage.message);
+  if (device === null) notes.push("this machine has no GPU, so nothing fits it");
+  else notes.push("estimated_seconds_per_step assumes the device's measured matrix multiplication speed throughout");
+  return {
+    parameters: description.parameters,
+    flops_per_step: description.flopsPerStep,
+    bytes: description.bytes,
+    fits: device !== null && shortage === null,
+    estimated_seconds_per_step: device && device.measured.gflops > 0
+      ? description.flopsPerStep / (device.measured.gflops * 1e9)
+      : null,
+    notes,
+  };
+}
+
+function describeRun(config: RunConfig, device: DeviceInfo | null): Description {
+  return describe({
+    model: modelConfig(config),
+    batchSize: config.batch_size,
+    gradientAccumulationSteps: config.gradient_accumulation_steps,
+    optimizer: config.optimizer.kind,
+    momentum: config.optimizer.momentum,
+  }, {
+    maxStorageBufferBindingSize: device?.limits.maxStorageBufferBindingSize ?? DEFAULT_LIMITS.maxStorageBufferBindingSize,
+    maxBufferSize: device?.limits.maxBufferSize ?? DEFAULT_LIMITS.maxBufferSize,
+  });
+}
+
+interface Shortage extends Refusal {
+  needed: number;
+  available: number;
+}
+
+function shortageOf({ bytes, largestBindingBytes }: Description, device: DeviceInfo): Shortage | null {
+  const say = (what: string, needed: number, has: string, available: number): Shortage => ({
+    path: "model",
+    needed,
+    available,
+    message: `${what} ${needed} bytes, and the device (${device.name}) ${has} ${available}: ` +
+      "lower batch_size, context_length, n_layer or n_embd",
+  });
+  const binding = device.limits.maxStorageBufferBindingSize;
+  if (device.memoryBytes !== null && bytes.total > device.memoryBytes) {
+    return say("the run needs", bytes.total, "has", device.memoryBytes);
+  }
+  if (largestBindingBytes > binding) return say("one tensor needs", largestBindingBytes, "binds at most", binding);
+  return null;
+}
+
+/** Tokens of a subword vocabulary are not known before it is trained: four bytes a token is usual for English. */
+const BYTES_A_SUBWORD = 4;
+
+function corpusFacts(request: RunRequest, dataset: Dataset): CorpusFacts {
+  const tokens = {
+    char: dataset.characters,
+    byte: dataset.bytes,
+    bpe: Math.ceil(dataset.bytes / BYTES_A_SUBWORD),
+    gpt2: Math.ceil(dataset.bytes / BYTES_A_SUBWORD),
+  }[request.tokenizer.kind];
+  return { name: dataset.name, distinctCharacters: dataset.distinct_characters, tokens };
+}

@@ -1,0 +1,109 @@
+import { and, asc, desc, eq, gt, inArray, lt, max } from "drizzle-orm";
+import { now } from "../db/ids.ts";
+import type { Database } from "../db/client.ts";
+import { events, type EventType } from "../db/schema.ts";
+
+/** As clients see it, in the stream and in lists. */
+export interface RunEvent {
+  type: EventType;
+  run_id: string;
+  sequence: number;
+  timestamp: string;
+  data: Record<string, unknown>;
+}
+
+export interface EventFilter {
+  runId?: string;
+  types?: EventType[];
+}
+
+const BATCH = 200;
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * The append-only log that everything about runs goes through. A follower is a cursor into the table and a wait for
+ * the next append: it has no queue, so a slow client costs an integer and delays nobody.
+ */
+export class EventLog {
+  #wake = Promise.withResolvers<void>();
+  #closed = false;
+
+  constructor(private readonly db: Database) {}
+
+  /**
+   * Call it inside the transaction that makes the event true. Followers wake in a later microtask, and transactions are
+   * synchronous: what they then read is committed (or rolled back, and they go on waiting).
+   */
+  append(runId: string, type: EventType, data: Record<string, unknown>): void {
+    this.db.insert(events).values({ run_id: runId, type, timestamp: now(), data }).run();
+    this.wake();
+  }
+
+  /** Makes followers look again: after a deletion, say, which appends nothing. */
+  wake(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** Ends every follower. */
+  close(): void {
+    this.#closed = true;
+    this.wake();
+  }
+
+  lastSequence(): number {
+    return this.db.select({ last: max(events.sequence) }).from(events).get()?.last ?? 0;
+  }
+
+  /** Up to `limit` events past the cursor `after`, in the given order. */
+  list(filter: EventFilter, page: { after: number | null; limit: number; order: "asc" | "desc" }): RunEvent[] {
+    const { after, limit, order } = page;
+    return this.db.select().from(events)
+      .where(and(
+        filter.runId === undefined ? undefined : eq(events.run_id, filter.runId),
+        filter.types === undefined ? undefined : inArray(events.type, filter.types),
+        after === null ? undefined : order === "asc" ? gt(events.sequence, after) : lt(events.sequence, after),
+      ))
+      .orderBy(order === "asc" ? asc(events.sequence) : desc(events.sequence))
+      .limit(limit).all();
+  }
+
+  /**
+   * Events after `after`, in order and each once, as they come; an empty batch is a heartbeat. It ends when `signal`
+   * aborts, when the log closes, or when there is nothing left to replay and `isOver()` says that nothing will come.
+   */
+  async *follow(
+    filter: EventFilter,
+    options: { after: number; signal: AbortSignal; isOver?: () => boolean; heartbeatMs?: number },
+  ): AsyncGenerator<RunEvent[]> {
+    const { signal, isOver = () => false, heartbeatMs = HEARTBEAT_MS } = options;
+    let cursor = options.after;
+    while (!this.#closed && !signal.aborted) {
+      // Taken before the read: an append between the read and the wait must not be slept through.
+      const woken = this.#wake.promise;
+      const batch = this.list(filter, { after: cursor, limit: BATCH, order: "asc" });
+      if (batch.length > 0) {
+        cursor = batch[batch.length - 1].sequence;
+        yield batch;
+      } else if (isOver()) {
+        return;
+      } else if (await waitFor(woken, heartbeatMs, signal) === "timeout") {
+        yield [];
+      }
+    }
+  }
+}
+
+async function waitFor(woken: Promise<void>, timeoutMs: number, signal: AbortSignal): Promise<"woken" | "timeout"> {
+  const { promise, resolve } = Promise.withResolvers<"woken" | "timeout">();
+  const timer = setTimeout(() => resolve("timeout"), timeoutMs);
+  const stop = () => resolve("woken");
+  signal.addEventListener("abort", stop);
+  woken.then(stop);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
