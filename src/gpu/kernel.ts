@@ -17,10 +17,15 @@ export interface Cost {
 
 type Dims<D extends string> = Record<D, number>;
 
+/** What a variant may ask of the adapter. */
+export interface AdapterTraits {
+  software: boolean;
+}
+
 /** One way to run a kernel on given dims. The first whose `when` holds is taken; the last must always fit. */
 export interface Variant<D extends string> {
   name: string;
-  when?(dims: Dims<D>): boolean;
+  when?(dims: Dims<D>, adapter: AdapterTraits): boolean;
   /** Values appended to the WGSL as `const NAME: u32 = value;`. */
   constants?(dims: Dims<D>): Record<string, number>;
   /** WGSL that replaces the marker `//#body` in the source: unrolled loops from an emitter. */
@@ -41,7 +46,7 @@ export interface KernelSpec<B extends string, D extends string> {
 }
 
 export interface Kernel<B extends string = string, D extends string = string> extends KernelSpec<B, D> {
-  choose(dims: Dims<D>): Variant<D>;
+  choose(dims: Dims<D>, adapter: AdapterTraits): Variant<D>;
   code(variant: Variant<D>, dims: Dims<D>): string;
   /** The bytes of the `dims` uniform. */
   pack(dims: Dims<D>): Uint8Array<ArrayBuffer>;
@@ -55,8 +60,8 @@ export function defineKernel<B extends string, D extends string>(spec: KernelSpe
   const fields = Object.entries(spec.dims) as [D, Scalar][];
   return {
     ...spec,
-    choose: (dims) => {
-      const variant = spec.variants.find(({ when }) => when === undefined || when(dims));
+    choose: (dims, adapter) => {
+      const variant = spec.variants.find(({ when }) => when === undefined || when(dims, adapter));
       if (!variant) throw new Error(`${spec.name}: no variant fits ${JSON.stringify(dims)}`);
       return variant;
     },

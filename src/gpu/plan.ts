@@ -37,7 +37,7 @@ export class Plan {
     bindings: BindingsOf<NoInfer<B>>,
     dims: Record<NoInfer<D>, number>,
   ): void {
-    const variant = kernel.choose(dims);
+    const variant = kernel.choose(dims, this.gpu.identity);
     const device = this.gpu.device;
     const layout = device.createBindGroupLayout({
       label: kernel.name,
