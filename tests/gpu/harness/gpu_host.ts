@@ -90,7 +90,8 @@ async function commandFor(implementation: Implementation): Promise<Command> {
   if (implementation === "deno") return { command: denoPath(), args: ["run", "-A"], env: {} };
   // Dawn refuses old software drivers. SwiftShader is added, not chosen: a real card is still preferred.
   // Bun passes the environment it started with to native code, hence a process of its own.
-  const env = isChromiumPackaged ? { VK_ADD_DRIVER_FILES: (await packagedChromium()).vulkanDriver } : {};
+  const env: Record<string, string> = {};
+  if (isChromiumPackaged) env.VK_ADD_DRIVER_FILES = (await packagedChromium()).vulkanDriver;
   return { command: process.execPath, args: ["run"], env };
 }
 

@@ -1,0 +1,78 @@
+/**
+ * Makes the machine ready before the real program starts: a WebGPU adapter that computes. npm's packages are Deno's to
+ * install; on Linux the Vulkan driver may be missing. Prints to stderr, exits 1 with what to do where it cannot go on.
+ */
+import type { Probe } from "./adapter_probe.ts";
+import { remedyFor } from "./vulkan_driver.ts";
+
+export class SetupError extends Error {
+  override name = "SetupError";
+}
+
+/**
+ * Returns when a WebGPU adapter answers; installs a Vulkan driver as root on Debian and its like.
+ * @throws SetupError with the command that the user has to run
+ */
+export async function prepareAdapter(): Promise<void> {
+  let probe = await probeAdapter();
+  if (probe.type === "none" && Deno.build.os === "linux") {
+    await installDriver();
+    probe = await probeAdapter();
+  }
+  if (probe.type === "none") {
+    throw new SetupError(
+      "Reverie: no WebGPU adapter answers. On Linux a Vulkan driver is needed and VK_DRIVER_FILES, if set, must name one.",
+    );
+  }
+  const { name, software } = probe.adapter;
+  if (probe.type === "wrong") {
+    throw new SetupError(`Reverie: the adapter ${name} miscalculates (${probe.message}); its driver needs an update.`);
+  }
+  console.error(`GPU: ${name}${software ? " (software)" : ""}`);
+}
+
+function probeAdapter(): Promise<Probe> {
+  const worker = new Worker(import.meta.resolve("./adapter_probe.ts"), { type: "module" });
+  return new Promise<Probe>((resolve, reject) => {
+    worker.onmessage = (event: MessageEvent<Probe>) => resolve(event.data);
+    worker.onerror = (event) => reject(new Error(`the adapter probe failed: ${event.message}`));
+  }).finally(() => worker.terminate());
+}
+
+async function installDriver(): Promise<void> {
+  const remedy = remedyFor({ isRoot: Deno.uid() === 0, osRelease: await readOsRelease() });
+  if (remedy.type === "ask") throw new SetupError(remedy.message);
+  console.error(`Reverie: no Vulkan driver answers; installing ${remedy.packages.join(" and ")} with apt-get.`);
+  await aptGet(["update"]);
+  await aptGet(["install", "-y", "--no-install-recommends", ...remedy.packages]);
+}
+
+async function readOsRelease(): Promise<string> {
+  try {
+    return await Deno.readTextFile("/etc/os-release");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+async function aptGet(args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await new Deno.Command("apt-get", {
+    args,
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+    stdin: "null",
+  }).output();
+  if (code === 0) return;
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  throw new SetupError(`Reverie: apt-get ${args.join(" ")} failed with ${code}:\n${said.trimEnd()}`);
+}
+
+if (import.meta.main) {
+  try {
+    await prepareAdapter();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}
