@@ -1,0 +1,34 @@
+// AdamW with decoupled weight decay and bias correction (Loshchilov and Hutter), PyTorch's order of operations.
+// A gradient norm that is not finite skips the update whole.
+struct Dims {
+  vectors: u32,
+  beta1: f32,
+  beta2: f32,
+  epsilon: f32,
+  weight_decay: f32,
+}
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> norm: array<f32>;                    // (2) norm, scale
+@group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> first_moments: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> second_moments: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  if (index >= dims.vectors || !is_finite(norm[0])) { return; }
+  let g = gradients[index] * norm[1];
+  let m = dims.beta1 * first_moments[index] + (1.0 - dims.beta1) * g;
+  let v = dims.beta2 * second_moments[index] + (1.0 - dims.beta2) * g * g;
+  first_moments[index] = m;
+  second_moments[index] = v;
+  let decayed = parameters[index] * (1.0 - step.learning_rate * dims.weight_decay);
+  let denominator = sqrt(v) / sqrt(step.correction2) + dims.epsilon;
+  parameters[index] = decayed - (step.learning_rate / step.correction1) * m / denominator;
+}
