@@ -1,0 +1,121 @@
+import { now } from "../db/ids.ts";
+import type { Report } from "../train/protocol.ts";
+import type { Checkpoint, CheckpointStore } from "./checkpoint_store.ts";
+import type { EventLog } from "./event_log.ts";
+import type { MetricName, MetricStore } from "./metric_store.ts";
+import type { RunRow, RunStore } from "./run_store.ts";
+import { isFinished, statusAfterEnd } from "./states.ts";
+
+export type RunReport = Exclude<Report, { type: "device" | "no_device" }>;
+type Of<T extends RunReport["type"]> = Extract<RunReport, { type: T }>;
+
+interface Stores {
+  runs: RunStore;
+  events: EventLog;
+  metrics: MetricStore;
+  checkpoints: CheckpointStore;
+}
+
+/** Writes down what the trainer reports: points, row and event together. Call it in a transaction. */
+export function recordReport(stores: Stores, report: RunReport): { droppedCheckpoints: Checkpoint[] } {
+  const run = stores.runs.get(report.run_id);
+  switch (report.type) {
+    case "started":
+      recordStart(stores, run, report);
+      break;
+    case "progress":
+      recordProgress(stores, run, report);
+      break;
+    case "evaluated":
+      recordEvaluation(stores, run, report);
+      break;
+    case "sampled":
+      stores.events.append(run.id, "run.sampled", { step: report.step, prompt: report.prompt, text: report.text });
+      break;
+    case "checkpointed":
+      return { droppedCheckpoints: recordCheckpoint(stores, run, report) };
+    case "ended":
+      recordEnd(stores, run, report);
+      break;
+  }
+  return { droppedCheckpoints: [] };
+}
+
+/** Points past the step that an earlier attempt left are void: the steps will be trained, and reported, again. */
+function recordStart({ runs, events, metrics }: Stores, run: RunRow, report: Of<"started">): void {
+  const { step, parameters, epoch, tokens_seen } = report;
+  metrics.dropAfter(run.id, step);
+  runs.update(run.id, { step, parameters, epoch, tokens_seen, best_val_loss: metrics.bestValLoss(run.id, step) });
+  events.append(run.id, "run.started", { step, max_steps: run.max_steps, attempts: run.attempts, device: run.device });
+}
+
+function recordProgress({ runs, events, metrics }: Stores, run: RunRow, report: Of<"progress">): void {
+  const { points, tokens_seen, eta_seconds, skipped_steps } = report;
+  const last = points.at(-1);
+  if (last === undefined) return;
+  metrics.addTrainPoints(run.id, points);
+  const newest: Partial<Record<MetricName, number>> = {
+    "train/loss": last.loss,
+    "train/lr": last.lr,
+    "train/grad_norm": last.grad_norm,
+    "train/tokens_per_second": last.tokens_per_second,
+    "train/step_ms": last.step_ms,
+    "train/mfu": last.mfu,
+    "train/epoch": last.epoch,
+  };
+  runs.update(run.id, {
+    step: last.step,
+    epoch: last.epoch,
+    tokens_seen,
+    last_metrics: { ...run.last_metrics, ...newest },
+  });
+  events.append(run.id, "run.progress", {
+    step: last.step,
+    max_steps: run.max_steps,
+    points: points.map(({ step, loss, lr, grad_norm }) => ({ step, loss, lr, grad_norm })),
+    tokens_per_second: last.tokens_per_second,
+    eta_seconds,
+    skipped_steps,
+  });
+}
+
+function recordEvaluation({ runs, events, metrics }: Stores, run: RunRow, report: Of<"evaluated">): void {
+  const { step, val_loss, val_perplexity, val_bpb } = report;
+  metrics.setValPoint(run.id, { step, loss: val_loss, perplexity: val_perplexity, bpb: val_bpb });
+  const newest: Partial<Record<MetricName, number>> = {
+    "val/loss": val_loss,
+    "val/perplexity": val_perplexity,
+    "val/bpb": val_bpb,
+  };
+  const best_val_loss = metrics.bestValLoss(run.id, step);
+  runs.update(run.id, { best_val_loss, last_metrics: { ...run.last_metrics, ...newest } });
+  events.append(run.id, "run.evaluated", { step, val_loss, val_perplexity, val_bpb, best_val_loss });
+}
+
+function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed">): Checkpoint[] {
+  const { checkpoints, runs, events } = stores;
+  const before = checkpoints.newestOf(run.id)?.step ?? -1;
+  const { checkpoint, dropped } = checkpoints.add(run.id, report, run.config.checkpoint.keep);
+  // A new checkpoint is what progress means: the next attempt need not do those steps again.
+  if (report.step > before) runs.update(run.id, { stalled_attempts: 0 });
+  const { id, step, train_loss, val_loss, bytes } = checkpoint;
+  const is_best = checkpoints.bestOf(run.id) === id;
+  events.append(run.id, "run.checkpointed", { checkpoint_id: id, step, train_loss, val_loss, bytes, is_best });
+  return dropped;
+}
+
+function recordEnd({ runs, events }: Stores, run: RunRow, report: Of<"ended">): void {
+  const status = statusAfterEnd(report.reason, run.stop_requested);
+  const error = report.reason === "failed" ? report.error : null;
+  runs.update(run.id, {
+    status,
+    step: report.step,
+    error,
+    stop_requested: null,
+    finished_at: isFinished(status) ? now() : null,
+  });
+  const facts = { step: report.step, best_val_loss: run.best_val_loss };
+  if (status === "running") throw new Error("a run whose trainer let go cannot be running");
+  if (status === "queued") throw new Error("an interrupted run is put back by the runner");
+  events.append(run.id, `run.${status}`, error === null ? facts : { ...facts, error });
+}
