@@ -1,0 +1,93 @@
+import type { Module } from "./imports.ts";
+
+/** The dependency directions of the code, as data, and the check that holds them. */
+
+/** Plain data both halves may read. What these import in turn is held by the closure rule below. */
+const SEAM = ["src/train/config.ts", "src/train/protocol.ts", "src/model/config.ts", "src/model/describe.ts"];
+const FOUNDATION = ["src/errors.ts", "src/log.ts", "src/env.ts"];
+
+/** What each layer may import besides itself: folders and files. main.ts, the composition root, knows everything. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "src/gpu": [],
+  "kernels": ["src/gpu"],
+  "src/nn": ["kernels", "src/gpu"],
+  "src/model": ["src/nn", "kernels", "src/gpu"],
+  "src/data": [...SEAM],
+  "src/infer": [...SEAM, "src/model", "src/nn", "kernels", "src/gpu", "src/data"],
+  "src/export": [...SEAM, "src/model", "src/gpu", "src/data"],
+  "src/train": ["src/infer", "src/export", "src/model", "src/nn", "kernels", "src/gpu", "src/data"],
+
+  "src/errors.ts": [...SEAM],
+  "src/log.ts": ["src/env.ts"],
+  "src/env.ts": [],
+  "src/db": [...SEAM, ...FOUNDATION],
+  "src/runs": [...SEAM, ...FOUNDATION, "src/db", "src/data"],
+  "routes": [...SEAM, ...FOUNDATION, "src/runs", "src/db", "src/data"],
+  "src/app.ts": [...SEAM, ...FOUNDATION, "routes", "src/runs", "src/db", "src/data"],
+  // Clients of the HTTP API.
+  "src/web": [],
+  "src/cli": [...SEAM, ...FOUNDATION],
+  "src/main.ts": ["src", "routes"],
+};
+
+const GPU_HALF = ["src/gpu", "kernels", "src/nn", "src/model", "src/infer", "src/export", "src/train"];
+const SERVICE_HALF = ["routes", "src/runs", "src/db", "src/app.ts", "src/web", "src/cli"];
+const SERVICE_PACKAGES = /^(hono|@hono\/|drizzle-|better-sqlite3|standardwebhooks|swagger-ui-dist)/;
+/** Waiting for the GPU blocks its thread, so one file does it. */
+const SYNC_POINTS = ["mapAsync", "onSubmittedWorkDone"];
+const READBACK = "src/gpu/readback.ts";
+/** The one place where the service half names a file of the other: the Worker that it starts. */
+const WORKER_ENTRY = { from: "src/runs/trainer_worker.ts", to: "src/train/worker.ts" };
+
+/** @returns each broken rule as `file: what is wrong`; empty when the directions hold */
+export function violations(modules: readonly Module[]): string[] {
+  return [...modules.flatMap(brokenBy), ...brokenByClosure(modules)];
+}
+
+function brokenBy({ path, references, properties }: Module): string[] {
+  const broken: string[] = [];
+  const layer = layerOf(path);
+  if (layer === undefined) return [`${path}: belongs to no layer`];
+  for (const { target, kind } of references) {
+    if (!isOurs(target)) {
+      if (within(path, GPU_HALF) && SERVICE_PACKAGES.test(target)) {
+        broken.push(`${path}: the GPU half imports ${target}`);
+      }
+      continue;
+    }
+    if (kind === "url" && path === WORKER_ENTRY.from && target === WORKER_ENTRY.to) continue;
+    if (!within(target, [layer, ...MAY_IMPORT[layer]])) broken.push(`${path}: ${layer} must not import ${target}`);
+  }
+  for (const name of SYNC_POINTS) {
+    if (properties.has(name) && path !== READBACK) broken.push(`${path}: ${name} belongs in ${READBACK}`);
+  }
+  return broken;
+}
+
+/** The seam's modules sit among the GPU half's: nothing the service half loads through them may reach the GPU. */
+function brokenByClosure(modules: readonly Module[]): string[] {
+  const byPath = new Map(modules.map((module) => [module.path, module]));
+  const reached = new Map<string, string>();
+  const visit = (path: string, from: string) => {
+    if (reached.has(path)) return;
+    reached.set(path, from);
+    for (const { kind, target } of byPath.get(path)?.references ?? []) if (kind === "import") visit(target, path);
+  };
+  for (const { path } of modules) if (within(path, SERVICE_HALF)) visit(path, path);
+  return [...reached]
+    .filter(([path]) => within(path, ["src/gpu", "kernels", "src/nn"]))
+    .map(([path, from]) => `${from}: loads ${path} into the service half`);
+}
+
+function layerOf(path: string): string | undefined {
+  return Object.keys(MAY_IMPORT).find((layer) => within(path, [layer]));
+}
+
+function within(path: string, places: readonly string[]): boolean {
+  return places.some((place) => path === place || path.startsWith(`${place}/`));
+}
+
+/** Code, not packages, assets or `node:` modules. */
+function isOurs(target: string): boolean {
+  return /^(src|routes|kernels|tests|bench|scripts)\/.*\.(ts|js)$/.test(target);
+}
