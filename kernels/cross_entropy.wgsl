@@ -32,7 +32,7 @@ fn main(
   let target_index = start + select(targets[row], 0u, ignored);
   if (lane == 0u) { losses[row] = select(largest + log(sum) - logits[target_index], 0.0, ignored); }
   if (dims.gradient == 0u) { return; }
-  workgroupBarrier(); // the target's logit is read before its place is taken by the gradient
+  storageBarrier(); // the target's logit is read before its place is taken by the gradient
   let factor = select(step.inverse_targets, 0.0, ignored);
   for (var i = start + lane; i < end; i += WORKGROUP) {
     logits[i] = (exp(logits[i] - largest) / sum - select(0.0, 1.0, i == target_index)) * factor;

@@ -41,7 +41,7 @@ export interface KernelSpec<B extends string, D extends string> {
   bindings: Record<B, Access>;
   /** Fields of the WGSL's `struct Dims`, in order. */
   dims: Record<D, Scalar>;
-  variants: readonly Variant<D>[];
+  variants: readonly Variant<NoInfer<D>>[];
   cost(dims: Dims<D>): Cost;
 }
 

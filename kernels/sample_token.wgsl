@@ -1,0 +1,81 @@
+// Draws the next token from its logits and appends it to the context, which slides once it is full.
+// Gumbel's trick: argmax(logit / temperature + Gumbel noise) is a draw from the softmax; temperature 0 is the argmax.
+struct Dims {
+  vocabulary: u32,
+  context: u32,     // T
+  top_k: u32,       // how many of the likeliest tokens stand for election; 0: all
+  seed: u32,
+  temperature: f32,
+}
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;         // (V)
+@group(0) @binding(2) var<storage, read_write> state: array<u32>;    // (2) tokens in the context, tokens generated
+@group(0) @binding(3) var<storage, read_write> tokens: array<u32>;   // (T) the context
+@group(0) @binding(4) var<storage, read_write> output: array<u32>;   // tokens generated
+
+var<workgroup> counts: array<u32, 64>;
+var<workgroup> best_scores: array<f32, 64>;
+var<workgroup> best_tokens: array<u32, 64>;
+
+// An unsigned integer that orders as the float does.
+fn ordered(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
+}
+
+// How many logits are at least `threshold`.
+fn count_from(lane: u32, threshold: u32) -> u32 {
+  var count = 0u;
+  for (var i = lane; i < dims.vocabulary; i += 64u) { count += select(0u, 1u, ordered(logits[i]) >= threshold); }
+  counts[lane] = count;
+  workgroupBarrier();
+  var sum = 0u;
+  for (var i = 0u; i < 64u; i++) { sum += counts[i]; }
+  workgroupBarrier();
+  return sum;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  // The k-th largest logit, bit by bit from the top.
+  var threshold = 0u;
+  if (dims.top_k > 0u && dims.top_k < dims.vocabulary) {
+    for (var bit = 0u; bit < 32u; bit++) {
+      let candidate = threshold | (0x80000000u >> bit);
+      if (count_from(lane, candidate) >= dims.top_k) { threshold = candidate; }
+    }
+  }
+  var best_score = -0x1p+127f;
+  var best_token = 0u;
+  for (var i = lane; i < dims.vocabulary; i += 64u) {
+    if (ordered(logits[i]) < threshold) { continue; }
+    var score = logits[i];
+    if (dims.temperature > 0.0) {
+      let u = random_uniform(dims.seed, 0u, state[1], i) + 0x1p-25f; // in (0, 1)
+      score = score / dims.temperature - log(-log(u));
+    }
+    if (score > best_score) {
+      best_score = score;
+      best_token = i;
+    }
+  }
+  best_scores[lane] = best_score;
+  best_tokens[lane] = best_token;
+  workgroupBarrier();
+  if (lane != 0u) { return; }
+  for (var i = 1u; i < 64u; i++) {
+    if (best_scores[i] > best_score || (best_scores[i] == best_score && best_tokens[i] < best_token)) {
+      best_score = best_scores[i];
+      best_token = best_tokens[i];
+    }
+  }
+  output[state[1]] = best_token;
+  state[1] += 1u;
+  if (state[0] < dims.context) {
+    tokens[state[0]] = best_token;
+    state[0] += 1u;
+    return;
+  }
+  for (var i = 1u; i < dims.context; i++) { tokens[i - 1u] = tokens[i]; }
+  tokens[dims.context - 1u] = best_token;
+}
