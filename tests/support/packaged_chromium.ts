@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { pipeline } from "node:stream/promises";
@@ -12,10 +12,20 @@ import { createBrotliDecompress } from "node:zlib";
 export interface PackagedChromium {
   executable: string;
   libraries: string;
-  fonts: string;
+  /** fontconfig's configuration: the packaged font alone, so that pages look the same on every machine. */
+  fontConfig: string;
   /** SwiftShader's manifest for the Vulkan loader. */
   vulkanDriver: string;
 }
+
+/** Instead of the package's own, which looks in fixed places. */
+const FONT_CONFIG = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">fonts</dir>
+  <cachedir prefix="relative">fonts-cache</cachedir>
+</fontconfig>
+`;
 
 /** The npm package carries binaries for this platform alone. */
 export const isChromiumPackaged = process.platform === "linux" && process.arch === "x64";
@@ -32,7 +42,7 @@ export async function packagedChromium(): Promise<PackagedChromium> {
   return {
     executable: join(folder, "chromium"),
     libraries: join(folder, "lib"),
-    fonts: join(folder, "fonts"),
+    fontConfig: join(folder, "fonts.conf"),
     vulkanDriver: join(folder, "vk_swiftshader_icd.json"),
   };
 }
@@ -45,6 +55,7 @@ async function unpack(packed: string, cache: string, folder: string): Promise<vo
       decompress(join(packed, "chromium.br"), join(building, "chromium"), 0o755),
       ...["al2023", "swiftshader", "fonts"].map((name) => unpackTar(join(packed, `${name}.tar.br`), building)),
     ]);
+    await writeFile(join(building, "fonts.conf"), FONT_CONFIG);
     await rename(building, folder);
   } catch (error) {
     await rm(building, { recursive: true, force: true });
