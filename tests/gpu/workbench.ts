@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { packStep, type StepValues } from "#kernels/shared/step.ts";
 import type { Gpu } from "#src/gpu/device.ts";
 import { elements, Memory, type Tensor } from "#src/gpu/memory.ts";
 import { Plan } from "#src/gpu/plan.ts";
@@ -42,6 +43,13 @@ export class Workbench {
   /** A tensor of NaN: what a kernel leaves unwritten, or adds to instead of overwriting, shows. */
   output(name: string, shape: readonly number[]): Tensor {
     return this.tensor(name, shape, new Float64Array(elements(shape)).fill(NaN));
+  }
+
+  /** The uniform that a trainer rewrites each step. */
+  step(values: Partial<StepValues>): Tensor {
+    const defaults = { seed: 0, inverseTargets: 1, learningRate: 0, correction1: 1, correction2: 1 };
+    const packed = packStep({ ...defaults, ...values });
+    return this.tensor("step", [packed.byteLength / 4], new Uint32Array(packed.buffer));
   }
 
   write(tensor: Tensor, values: Float64Array | Uint32Array): void {
