@@ -1,0 +1,98 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { join } from "node:path";
+import { NotFoundError } from "#src/errors.ts";
+import type { Checkpoint } from "#src/runs/checkpoint_store.ts";
+import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
+import type { Deps } from "./deps.ts";
+import { serveFile } from "./serve_file.ts";
+
+const CheckpointView = z.object({
+  id: z.string(),
+  run_id: z.string(),
+  step: z.int(),
+  train_loss: z.number().nullable(),
+  val_loss: z.number().nullable(),
+  bytes: z.int(),
+  files: z.array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string() })),
+  created_at: z.string(),
+  is_best: z.boolean().openapi({ description: "The run's lowest validation loss among its checkpoints." }),
+}).openapi("Checkpoint");
+
+const list = createRoute({
+  method: "get",
+  path: "/runs/{id}/checkpoints",
+  summary: "A run's checkpoints, newest step first",
+  request: { params: IdParam, query: PageQuery },
+  responses: { 200: json(listOf(CheckpointView), "A page"), ...problems(400, 401, 404) },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/checkpoints/{id}",
+  summary: "A checkpoint",
+  request: { params: IdParam },
+  responses: { 200: json(CheckpointView, "The checkpoint"), ...problems(401, 404) },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/checkpoints/{id}",
+  summary: "Delete a checkpoint and its files",
+  request: { params: IdParam },
+  responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
+});
+
+const binary = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+
+const file = createRoute({
+  method: "get",
+  path: "/checkpoints/{id}/files/{name}",
+  summary: "A checkpoint's file",
+  description: "Ranges, If-Range and If-None-Match work; the ETag is the file's SHA-256.",
+  request: { params: IdParam.extend({ name: z.string().max(200).openapi({ example: "model.safetensors" }) }) },
+  responses: {
+    200: { description: "The file", content: binary },
+    206: { description: "The range that was asked for", content: binary },
+    304: { description: "The client has it" },
+    416: { description: "No such range" },
+    ...problems(401, 404),
+  },
+});
+
+/** Mounted at `/api`. */
+export function checkpointRoutes({ checkpoints, runs }: Deps) {
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(list, (c) => {
+    const { id } = runs.get(c.req.valid("param").id);
+    const { limit, after } = c.req.valid("query");
+    const best = checkpoints.bestOf(id);
+    const rows = checkpoints.list(id, { after: numericCursor(after), limit: limit + 1 });
+    return c.json(page(rows, limit, (row) => show(row, best), (row) => String(row.step)), 200);
+  });
+
+  app.openapi(get, (c) => {
+    const checkpoint = checkpoints.get(c.req.valid("param").id);
+    return c.json(show(checkpoint, checkpoints.bestOf(checkpoint.run_id)), 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    await checkpoints.remove(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+
+  app.openapi(file, (c) => {
+    const { id, name } = c.req.valid("param");
+    const checkpoint = checkpoints.get(id);
+    // The path is made of what the trainer reported, never of what the client sent.
+    const listed = checkpoint.files.find((file) => file.name === name);
+    if (!listed) throw new NotFoundError(`file in ${id}`, name);
+    return serveFile(c.req.raw, { ...listed, path: join(checkpoints.folder(checkpoint), listed.name) });
+  });
+
+  return app;
+}
+
+function show({ directory: _, ...checkpoint }: Checkpoint, best: string | undefined): z.output<typeof CheckpointView> {
+  return { ...checkpoint, is_best: checkpoint.id === best };
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { RequestIdVariables } from "hono/request-id";
+import type { Answer } from "#src/runs/idempotency.ts";
+import { BadRequestError } from "#src/errors.ts";
+import type { Deps } from "./deps.ts";
+
+/** Hono's environment in every route. */
+export type AppEnv = { Variables: RequestIdVariables };
+
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  request_id: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+}).openapi("Problem", { description: "RFC 9457. A refused body has `errors`, one for each field." });
+
+const WHY: Record<number, string> = {
+  400: "Malformed",
+  401: "No or wrong token or signature",
+  404: "Unknown id",
+  409: "Wrong state for this",
+  413: "Too large",
+  415: "Wrong media type",
+  422: "Well-formed, but impossible",
+  503: "No GPU",
+};
+
+/** The error answers of a route, for the OpenAPI document. */
+export function problems<const S extends number>(...statuses: S[]) {
+  return Object.fromEntries(
+    statuses.map((status) => [status, {
+      description: WHY[status],
+      content: { "application/problem+json": { schema: Problem } },
+    }]),
+  ) as Record<S, { description: string; content: { "application/problem+json": { schema: typeof Problem } } }>;
+}
+
+/** An answer in JSON, for the OpenAPI document. */
+export function json<S extends z.ZodType>(schema: S, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { required: true, content: { "application/json": { schema } } };
+}
+
+export const IdParam = z.object({ id: z.string().min(1).max(200) });
+
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  after: z.string().min(1).max(200).optional().openapi({ description: "`next_cursor` of the page before." }),
+});
+
+export const IdempotencyHeader = z.object({
+  "idempotency-key": z.string().min(1).max(255).optional().openapi({
+    description: "The same key and body gives the first answer again; the same key and another body is 422.",
+  }),
+});
+
+export function listOf<S extends z.ZodType>(item: S) {
+  return z.object({
+    object: z.literal("list"),
+    data: z.array(item),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable(),
+  });
+}
+
+/** A page out of a query for one row more than `limit`. */
+export function page<Row, Item>(rows: Row[], limit: number, show: (row: Row) => Item, cursor: (row: Row) => string) {
+  const shown = rows.slice(0, limit);
+  const has_more = rows.length > limit;
+  return {
+    object: "list" as const,
+    data: shown.map(show),
+    has_more,
+    next_cursor: has_more ? cursor(shown[shown.length - 1]) : null,
+  };
+}
+
+/** A cursor that counts: a sequence or a step. */
+export function numericCursor(after: string | undefined): number | null {
+  if (after === undefined) return null;
+  if (!/^\d{1,15}$/.test(after)) throw new BadRequestError(`the cursor "${after}" is not one this list gave`);
+  return Number(after);
+}
+
+/**
+ * Creates something at most once for an `Idempotency-Key`. `create` must be synchronous.
+ * `bodySha256` stands for a body that was streamed to disk; elsewhere the raw bytes are hashed here.
+ */
+export async function createOnce<T>(
+  c: Context<AppEnv>,
+  deps: Deps,
+  create: () => Answer<T>,
+  bodySha256?: string,
+): Promise<Answer<T> & { replayed: boolean }> {
+  const body = bodySha256 ?? createHash("sha256").update(new Uint8Array(await c.req.arrayBuffer())).digest("hex");
+  const scope = `${c.req.method} ${c.req.path}`;
+  return deps.idempotency.once({ key: c.req.header("idempotency-key"), scope, bodySha256: body }, create);
+}

@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { readCharacters } from "#src/data/text_store.ts";
+import { isDatasetName } from "#src/runs/datasets.ts";
+import { PayloadTooLargeError, UnprocessableError, UnsupportedMediaTypeError } from "#src/errors.ts";
+import { type AppEnv, createOnce, IdempotencyHeader, IdParam, json, listOf, page, PageQuery, problems } from "./common.ts";
+import type { Deps } from "./deps.ts";
+
+const Dataset = z.object({
+  id: z.string(),
+  name: z.string(),
+  sha256: z.string(),
+  bytes: z.int(),
+  characters: z.int().openapi({ description: "Code points." }),
+  distinct_characters: z.int().openapi({ description: "The vocabulary of a `char` tokenizer." }),
+  documents: z.int(),
+  created_at: z.string(),
+}).openapi("Dataset");
+
+const upload = createRoute({
+  method: "post",
+  path: "/",
+  summary: "Upload a text",
+  description: "The body streams to disk. A name that belongs to a dataset with other bytes is a 409.",
+  request: {
+    query: z.object({
+      name: z.string().refine(isDatasetName, "1 to 100 characters, no slash, no control character, not an id").openapi({
+        example: "shakespeare",
+      }),
+    }),
+    headers: IdempotencyHeader,
+    body: { required: true, content: { "text/plain": { schema: z.string().openapi({ description: "UTF-8." }) } } },
+  },
+  responses: {
+    201: json(Dataset, "Stored"),
+    200: json(Dataset, "These bytes are stored already: the first one"),
+    ...problems(400, 401, 409, 413, 415, 422),
+  },
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/",
+  summary: "Datasets, newest first",
+  request: { query: PageQuery },
+  responses: { 200: json(listOf(Dataset), "A page"), ...problems(400, 401) },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/{id}",
+  summary: "A dataset by id or name",
+  request: { params: IdParam },
+  responses: { 200: json(Dataset, "The dataset"), ...problems(401, 404) },
+});
+
+const preview = createRoute({
+  method: "get",
+  path: "/{id}/preview",
+  summary: "A piece of the text",
+  request: {
+    params: IdParam,
+    query: z.object({
+      offset: z.coerce.number().int().min(0).max(2 ** 40).default(0).openapi({ description: "In characters." }),
+      limit: z.coerce.number().int().min(1).max(100_000).default(1000).openapi({ description: "In characters." }),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({ dataset_id: z.string(), offset: z.int(), limit: z.int(), characters: z.int(), text: z.string() }),
+      "`characters` is the length of the whole text",
+    ),
+    ...problems(400, 401, 404),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/{id}",
+  summary: "Delete a dataset",
+  request: { params: IdParam },
+  responses: { 204: { description: "Deleted" }, ...problems(401, 404, 409) },
+});
+
+export function datasetRoutes(deps: Deps) {
+  const { datasets } = deps;
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(upload, async (c) => {
+    const type = c.req.header("content-type");
+    if (type?.split(";")[0].trim().toLowerCase() !== "text/plain") throw new UnsupportedMediaTypeError(type, "text/plain");
+    const charset = /charset="?([^";\s]+)/i.exec(type)?.[1].toLowerCase() ?? "utf-8";
+    if (!["utf-8", "utf8", "us-ascii"].includes(charset)) {
+      throw new UnsupportedMediaTypeError(type, "text/plain; charset=utf-8");
+    }
+    if (Number(c.req.header("content-length") ?? 0) > deps.maxUploadBytes) throw new PayloadTooLargeError(deps.maxUploadBytes);
+    const body = c.req.raw.body;
+    if (body === null) throw new UnprocessableError("the text is empty: send at least one character");
+    const { name } = c.req.valid("query");
+    const received = await datasets.receive(body, deps.maxUploadBytes);
+    let kept = false;
+    try {
+      const bodySha256 = createHash("sha256").update(`${name}\n${received.sha256}`).digest("hex");
+      const { status, body: dataset } = await createOnce(c, deps, () => {
+        const { dataset, created } = datasets.admit(received, name);
+        return { status: created ? 201 : 200, body: dataset };
+      }, bodySha256);
+      kept = dataset.id === received.id;
+      return status === 201 ? c.json(dataset, 201) : c.json(dataset, 200);
+    } finally {
+      if (!kept) await datasets.discard(received);
+    }
+  });
+
+  app.openapi(list, (c) => {
+    const { limit, after = null } = c.req.valid("query");
+    const rows = datasets.list({ after, limit: limit + 1 });
+    return c.json(page(rows, limit, (row) => row, (row) => row.id), 200);
+  });
+
+  app.openapi(get, (c) => c.json(datasets.get(c.req.valid("param").id), 200));
+
+  app.openapi(preview, async (c) => {
+    const dataset = datasets.get(c.req.valid("param").id);
+    const { offset, limit } = c.req.valid("query");
+    const text = await readCharacters(datasets.path(dataset.id), { offset, limit });
+    return c.json({ dataset_id: dataset.id, offset, limit, characters: dataset.characters, text }, 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    await datasets.remove(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+
+  return app;
+}

@@ -1,0 +1,47 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { NoDeviceError } from "#src/errors.ts";
+import type { DeviceInfo } from "#src/train/protocol.ts";
+import { type AppEnv, json, problems } from "./common.ts";
+import type { Deps } from "./deps.ts";
+
+export const DeviceSummary = z.object({
+  name: z.string(),
+  software: z.boolean().openapi({ description: "The CPU does the work: no real GPU." }),
+  memory_bytes: z.number().nullable().openapi({ description: "Null where WebGPU does not say." }),
+  measured: z.object({ gflops: z.number(), gigabytes_per_second: z.number() }),
+}).openapi("DeviceSummary");
+
+const Device = DeviceSummary.extend({
+  vendor: z.string(),
+  architecture: z.string(),
+  driver: z.string(),
+  features: z.array(z.string()),
+  limits: z.record(z.string(), z.number()),
+}).openapi("Device");
+
+const get = createRoute({
+  method: "get",
+  path: "/",
+  summary: "The GPU in use",
+  responses: { 200: json(Device, "Adapter, driver, limits, features and measured speed"), ...problems(401, 503) },
+});
+
+export function deviceRoutes(deps: Deps) {
+  const app = new OpenAPIHono<AppEnv>();
+  app.openapi(get, (c) => {
+    const state = deps.runner.device;
+    if (state.status !== "ready") throw new NoDeviceError(state.status === "none" ? state.reason : "it is being opened");
+    const { vendor, architecture, driver, features, limits } = state.device;
+    return c.json({ ...summarizeDevice(state.device), vendor, architecture, driver, features, limits }, 200);
+  });
+  return app;
+}
+
+export function summarizeDevice({ name, software, memoryBytes, measured }: DeviceInfo): z.output<typeof DeviceSummary> {
+  return {
+    name,
+    software,
+    memory_bytes: memoryBytes,
+    measured: { gflops: measured.gflops, gigabytes_per_second: measured.gigabytesPerSecond },
+  };
+}

@@ -1,0 +1,128 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { EVENT_TYPES } from "#src/db/schema.ts";
+import type { EventFilter, EventLog, RunEvent } from "#src/runs/event_log.ts";
+import { isFinished } from "#src/runs/states.ts";
+import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
+import type { Deps } from "./deps.ts";
+
+const EventType = z.enum(EVENT_TYPES);
+
+const Event = z.object({
+  type: EventType,
+  run_id: z.string(),
+  sequence: z.int(),
+  timestamp: z.string(),
+  data: z.record(z.string(), z.unknown()),
+}).openapi("RunEvent");
+
+const EventQuery = PageQuery.extend({
+  after: z.string().max(20).optional().openapi({ description: "A sequence: what came after it (before it, for desc)." }),
+  type: z.union([EventType, z.array(EventType)]).optional().openapi({ description: "May be repeated." }),
+  order: z.enum(["asc", "desc"]).default("asc").openapi({ description: "For the list; a stream is always asc." }),
+});
+
+const EventHeaders = z.object({
+  "last-event-id": z.string().max(20).optional().openapi({ description: "As `after`, from a reconnecting EventSource." }),
+});
+
+const answers = {
+  200: {
+    ...json(listOf(Event), "With `Accept: application/json` a list, else a stream whose `data` is a RunEvent each"),
+    content: {
+      "application/json": { schema: listOf(Event) },
+      "text/event-stream": { schema: z.string() },
+    },
+  },
+  ...problems(400, 401, 404),
+};
+
+const ofRun = createRoute({
+  method: "get",
+  path: "/runs/{id}/events",
+  summary: "A run's events; the stream of a finished run replays and ends",
+  request: { params: IdParam, query: EventQuery, headers: EventHeaders },
+  responses: answers,
+});
+
+const ofAll = createRoute({
+  method: "get",
+  path: "/events",
+  summary: "The events of all runs",
+  request: { query: EventQuery, headers: EventHeaders },
+  responses: answers,
+});
+
+/** Mounted at `/api`. */
+export function eventRoutes({ events, runs }: Deps) {
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(ofRun, (c) => {
+    const { id } = runs.get(c.req.valid("param").id);
+    const { type } = c.req.valid("query");
+    const filter = { runId: id, types: type === undefined ? undefined : [type].flat() };
+    if (wantsList(c.req.header("accept"))) return c.json(listPage(events, filter, c.req.valid("query")), 200);
+    const isOver = () => {
+      const run = runs.find(id);
+      return run === undefined || isFinished(run.status);
+    };
+    return streamEvents(c.req.raw.signal, events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")), isOver);
+  });
+
+  app.openapi(ofAll, (c) => {
+    const { type } = c.req.valid("query");
+    const filter = { types: type === undefined ? undefined : [type].flat() };
+    if (wantsList(c.req.header("accept"))) return c.json(listPage(events, filter, c.req.valid("query")), 200);
+    return streamEvents(c.req.raw.signal, events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")));
+  });
+
+  return app;
+}
+
+function wantsList(accept = ""): boolean {
+  return accept.includes("application/json") && !accept.includes("text/event-stream");
+}
+
+function listPage(events: EventLog, filter: EventFilter, query: z.output<typeof EventQuery>) {
+  const { limit, order, after } = query;
+  const rows = events.list(filter, { after: numericCursor(after), limit: limit + 1, order });
+  return page(rows, limit, (event) => event, (event) => String(event.sequence));
+}
+
+/** A reconnecting browser sends both, and the header is the newer one. */
+function cursorOf(query: { after?: string }, headers: { "last-event-id"?: string }): number {
+  return numericCursor(headers["last-event-id"] || query.after) ?? 0;
+}
+
+/** Server-sent events, pulled by the client: nothing is read from the log before the socket takes it. */
+function streamEvents(
+  signal: AbortSignal,
+  events: EventLog,
+  filter: EventFilter,
+  after: number,
+  isOver?: () => boolean,
+): Response {
+  const gone = new AbortController();
+  const batches = events.follow(filter, { after, isOver, signal: AbortSignal.any([signal, gone.signal]) });
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(encoder.encode(": open\n\n")), // sends the headers before the first event
+    async pull(controller) {
+      const { value: batch, done } = await batches.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(batch.length === 0 ? ": ping\n\n" : batch.map(message).join("")));
+    },
+    cancel: () => gone.abort(),
+  });
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+    },
+  });
+}
+
+function message(event: RunEvent): string {
+  const { type, run_id, sequence, timestamp, data } = event;
+  return `id: ${sequence}\nevent: ${type}\ndata: ${JSON.stringify({ type, run_id, sequence, timestamp, data })}\n\n`;
+}

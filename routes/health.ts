@@ -1,0 +1,49 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { sql } from "drizzle-orm";
+import { type AppEnv, json } from "./common.ts";
+import type { Deps } from "./deps.ts";
+
+const Health = z.object({ status: z.literal("ok") });
+const Readiness = z.object({ status: z.enum(["ready", "unready"]), database: z.string(), gpu: z.string() });
+
+const healthz = createRoute({
+  method: "get",
+  path: "/healthz",
+  summary: "The process lives",
+  security: [],
+  responses: { 200: json(Health, "It does") },
+});
+
+const readyz = createRoute({
+  method: "get",
+  path: "/readyz",
+  summary: "Database and GPU answer",
+  security: [],
+  responses: { 200: json(Readiness, "Both do"), 503: json(Readiness, "One does not") },
+});
+
+export function healthRoutes({ db, log, runner }: Deps) {
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(healthz, (c) => c.json({ status: "ok" as const }, 200));
+
+  app.openapi(readyz, (c) => {
+    const database = probe();
+    const gpu = runner.device.status === "ready" ? "ok" : runner.device.status;
+    return database === "ok" && gpu === "ok"
+      ? c.json({ status: "ready" as const, database, gpu }, 200)
+      : c.json({ status: "unready" as const, database, gpu }, 503);
+  });
+
+  function probe(): string {
+    try {
+      db.get(sql`select 1`);
+      return "ok";
+    } catch (error) {
+      log.error({ err: error }, "the database does not answer");
+      return "error";
+    }
+  }
+
+  return app;
+}

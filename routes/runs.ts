@@ -1,0 +1,149 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { BadRequestError } from "#src/errors.ts";
+import { RunRequest } from "#src/train/config.ts";
+import {
+  type AppEnv,
+  createOnce,
+  IdempotencyHeader,
+  IdParam,
+  json,
+  jsonBody,
+  listOf,
+  page,
+  PageQuery,
+  problems,
+} from "./common.ts";
+import type { Deps } from "./deps.ts";
+import { Run, RunStatus, showRun } from "./run_schema.ts";
+
+const create = createRoute({
+  method: "post",
+  path: "/",
+  summary: "Queue a training run",
+  request: { headers: IdempotencyHeader, body: jsonBody(RunRequest.openapi("RunRequest")) },
+  responses: { 202: json(Run, "Queued"), ...problems(400, 401, 413, 415, 422, 503) },
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/",
+  summary: "Runs, newest first",
+  description: "`tag.KEY=VALUE` keeps the runs with that tag; several must all hold.",
+  request: {
+    query: PageQuery.extend({
+      status: z.union([RunStatus, z.array(RunStatus)]).optional().openapi({ description: "May be repeated." }),
+    }),
+  },
+  responses: { 200: json(listOf(Run), "A page"), ...problems(400, 401) },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/{id}",
+  summary: "A run",
+  request: { params: IdParam },
+  responses: { 200: json(Run, "The run"), ...problems(401, 404) },
+});
+
+const patch = createRoute({
+  method: "patch",
+  path: "/{id}",
+  summary: "Change a run's name or tags",
+  request: {
+    params: IdParam,
+    body: jsonBody(z.strictObject({
+      name: RunRequest.shape.name,
+      tags: RunRequest.shape.tags.removeDefault().optional().openapi({ description: "Replaces all tags." }),
+    })),
+  },
+  responses: { 200: json(Run, "The run"), ...problems(400, 401, 404, 413, 415) },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/{id}",
+  summary: "Delete a run with its metrics, events and checkpoints",
+  request: { params: IdParam },
+  responses: { 204: { description: "Deleted" }, ...problems(401, 404, 409) },
+});
+
+const action = <P extends string>(name: P, summary: string) =>
+  createRoute({
+    method: "post",
+    path: `/{id}/${name}`,
+    summary,
+    request: { params: IdParam },
+    responses: { 202: json(Run, "Accepted"), ...problems(401, 404, 409) },
+  });
+
+const takeCheckpoint = createRoute({
+  method: "post",
+  path: "/{id}/checkpoints",
+  summary: "Take a checkpoint now",
+  request: { params: IdParam, headers: IdempotencyHeader },
+  responses: { 202: json(Run, "Asked of the trainer"), ...problems(401, 404, 409, 422) },
+});
+
+export function runRoutes(deps: Deps) {
+  const { runs, runner } = deps;
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(create, async (c) => {
+    const request = c.req.valid("json");
+    const { body } = await createOnce(c, deps, () => ({ status: 202, body: showRun(runner.create(request)) }));
+    return c.json(body, 202);
+  });
+
+  app.openapi(list, (c) => {
+    const { limit, after = null, status } = c.req.valid("query");
+    const statuses = status === undefined ? undefined : [status].flat();
+    const rows = runs.list({ statuses, tags: tagsOf(c.req.queries()) }, { after, limit: limit + 1 });
+    return c.json(page(rows, limit, showRun, (run) => run.id), 200);
+  });
+
+  app.openapi(get, (c) => c.json(showRun(runs.get(c.req.valid("param").id)), 200));
+
+  app.openapi(patch, (c) => {
+    const { id } = c.req.valid("param");
+    const changes = c.req.valid("json");
+    if (changes.name === undefined && changes.tags === undefined) return c.json(showRun(runs.get(id)), 200);
+    return c.json(showRun(runs.update(id, changes)), 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    await runner.remove(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+
+  app.openapi(
+    action("pause", "Stop with a checkpoint, to go on later"),
+    (c) => c.json(showRun(runner.act("pause", c.req.valid("param").id)), 202),
+  );
+  app.openapi(
+    action("resume", "Queue a paused run again"),
+    (c) => c.json(showRun(runner.act("resume", c.req.valid("param").id)), 202),
+  );
+  app.openapi(
+    action("cancel", "Stop for good"),
+    (c) => c.json(showRun(runner.act("cancel", c.req.valid("param").id)), 202),
+  );
+
+  app.openapi(takeCheckpoint, async (c) => {
+    const { id } = c.req.valid("param");
+    const { body } = await createOnce(c, deps, () => ({ status: 202, body: showRun(runner.checkpoint(id)) }));
+    return c.json(body, 202);
+  });
+
+  return app;
+}
+
+/** `tag.key=value` parameters, whatever the key. */
+function tagsOf(queries: Record<string, string[]>): Record<string, string> {
+  const tags: Record<string, string> = {};
+  for (const [name, values] of Object.entries(queries)) {
+    if (!name.startsWith("tag.")) continue;
+    if (values.length !== 1 || name === "tag.") throw new BadRequestError(`"${name}" must be given once, as tag.key=value`);
+    tags[name.slice("tag.".length)] = values[0];
+  }
+  return tags;
+}

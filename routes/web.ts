@@ -1,0 +1,80 @@
+import { readFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { Hono } from "hono";
+import type { AppEnv } from "./common.ts";
+
+const root = new URL("../", import.meta.url);
+
+/** Everything the pages load comes from here; only a listed name is ever read. */
+const CONTENT_TYPES: Record<string, string> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+  png: "image/png",
+};
+
+const UPLOT = { "uPlot.esm.js": "uPlot.esm.js", "uPlot.min.css": "uPlot.min.css" };
+const SWAGGER = ["swagger-ui.css", "swagger-ui-bundle.js"];
+
+/** No inline script, no other origin. */
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const DOCS_PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Reverie API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+`;
+const DOCS_SCRIPT = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true });\n`;
+
+/** The dashboard at `/` and the API's reference at `/docs`, both without any other host. */
+export function webRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+
+  app.get("/", (c) => send(c.req.raw, new URL("src/web/index.html", root), CSP));
+
+  app.get("/assets/:name{[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)+}", (c) => {
+    const name = c.req.param("name");
+    const path = name in UPLOT ? `node_modules/uplot/dist/${name}` : `src/web/${name}`;
+    return name.endsWith(".html") || !(extension(name) in CONTENT_TYPES) ? c.notFound() : send(c.req.raw, new URL(path, root), CSP);
+  });
+
+  // Swagger UI sets style attributes.
+  const docsCsp = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'");
+  app.get("/docs", (c) => c.html(DOCS_PAGE, 200, { "content-security-policy": docsCsp }));
+  app.get("/docs/start.js", (c) => c.body(DOCS_SCRIPT, 200, { "content-type": CONTENT_TYPES.js }));
+  for (const name of SWAGGER) {
+    app.get(`/docs/${name}`, (c) => send(c.req.raw, new URL(`node_modules/swagger-ui-dist/${name}`, root), docsCsp));
+  }
+
+  return app;
+}
+
+async function send(request: Request, file: URL, csp: string): Promise<Response> {
+  let content: Uint8Array<ArrayBuffer>;
+  try {
+    content = new Uint8Array(await readFile(file));
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return new Response("Not found\n", { status: 404 });
+    throw error;
+  }
+  const etag = `"${createHash("sha256").update(content).digest("base64url")}"`;
+  const headers = {
+    "content-type": CONTENT_TYPES[extension(file.pathname)],
+    "cache-control": "no-cache",
+    "content-security-policy": csp,
+    etag,
+  };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+  return new Response(content, { headers });
+}
+
+function extension(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}

@@ -1,0 +1,71 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { createApp } from "./app.ts";
+import { sampleText } from "./data/sample.ts";
+import { EnvError, readEnv } from "./env.ts";
+import { openLog } from "./log.ts";
+import type { DeviceState } from "./runs/runner.ts";
+import { openTrainerWorker } from "./runs/trainer_worker.ts";
+import { openService } from "./service.ts";
+
+/** The composition root: environment in, one server out. */
+async function main(): Promise<void> {
+  const env = readEnv(process.env);
+  const log = openLog(env.logLevel);
+  mkdirSync(env.dataFolder, { recursive: true });
+  const lock = await lockFolder(env.dataFolder);
+
+  const service = await openService({ ...env, log, openTrainer: openTrainerWorker, sampleText });
+  const app = createApp(service);
+  const server = Deno.serve({
+    hostname: env.host,
+    port: env.port,
+    onListen: ({ hostname, port }) => {
+      const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+      console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(service.device)}`);
+    },
+    onError: (error) => {
+      log.error({ err: error }, "a response failed");
+      return new Response(null, { status: 500 });
+    },
+  }, (request) => app.fetch(request));
+
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "stopping");
+    const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
+    await service.close();
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    lock.close();
+    Deno.exit(0);
+  };
+  Deno.addSignalListener("SIGTERM", () => void stop("SIGTERM"));
+  Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
+}
+
+/** A download that is still under way when everything else has stopped gets this long. */
+const DRAIN_MS = 1000;
+
+/** Two servers on one folder would put back each other's runs. The lock ends with the process, however it dies. */
+async function lockFolder(folder: string): Promise<Deno.FsFile> {
+  const file = await Deno.open(join(folder, "lock"), { create: true, write: true });
+  if (await file.tryLock(true)) return file;
+  throw new EnvError(`REVERIE_DATA=${folder} is in use by another server: stop that one, or choose another folder`);
+}
+
+function nameDevice(state: DeviceState): string {
+  if (state.status !== "ready") return `no GPU (${state.status === "none" ? state.reason : state.status})`;
+  const { name, software, measured } = state.device;
+  return `${name} (${software ? "software" : "hardware"}, ${measured.gflops.toFixed(1)} GFLOP/s)`;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof EnvError)) throw error;
+  console.error(`Reverie cannot start: ${error.message}`);
+  Deno.exit(1);
+}
