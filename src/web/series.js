@@ -1,0 +1,80 @@
+// @ts-check
+
+/** @import { Series } from "./types.d.ts" */
+/** A `Series` is never changed in place: each function here gives a new one, so a view may keep the one it drew. */
+
+/** @type {Series} */
+export const EMPTY_SERIES = Object.freeze({ steps: Object.freeze([]), values: Object.freeze([]) });
+
+/**
+ * `series` with `points` written over it: a step that is there already takes the new value, so a replayed event leaves
+ * one point a step. Both ascend.
+ * @param {Series} series
+ * @param {Series} points
+ * @returns {Series}
+ */
+export function merge(series, points) {
+  if (points.steps.length === 0) return series;
+  const last = series.steps.at(-1);
+  if (last === undefined || points.steps[0] > last) {
+    return { steps: series.steps.concat(points.steps), values: series.values.concat(points.values) };
+  }
+  /** @type {number[]} */
+  const steps = [];
+  /** @type {(number | null)[]} */
+  const values = [];
+  for (let i = 0, j = 0; i < series.steps.length || j < points.steps.length;) {
+    const old = series.steps[i] ?? Infinity;
+    const fresh = points.steps[j] ?? Infinity;
+    steps.push(Math.min(old, fresh));
+    values.push(fresh <= old ? points.values[j] : series.values[i]);
+    if (old <= fresh) i++;
+    if (fresh <= old) j++;
+  }
+  return { steps, values };
+}
+
+/**
+ * The points up to and with `step`: what stands after a run went back to a checkpoint.
+ * @param {Series} series
+ * @param {number} step
+ * @returns {Series}
+ */
+export function cutAfter(series, step) {
+  const end = series.steps.findLastIndex((s) => s <= step) + 1;
+  if (end === series.steps.length) return series;
+  return { steps: series.steps.slice(0, end), values: series.values.slice(0, end) };
+}
+
+/**
+ * @param {Series} series
+ * @returns {{ step: number, value: number | null } | null}
+ */
+export function lastPoint(series) {
+  const step = series.steps.at(-1);
+  return step === undefined ? null : { step, value: series.values.at(-1) ?? null };
+}
+
+/** Of the steps so far, the share that the moving average looks back on: early, where a loss falls fast, it must not lag. */
+const LOOKBACK = 1 / 20;
+
+/**
+ * Exponential moving average, corrected for its start (as Adam's moments are). The decay is by distance in steps, so that a
+ * history thinned by `max_points` and the full points after it have the same smoothness.
+ * @param {Series} series
+ * @param {number} longest the time constant in steps, once a run is old enough for it
+ * @returns {(number | null)[]} one value for each of the series' points
+ */
+export function smooth({ steps, values }, longest) {
+  let average = 0;
+  let weight = 0;
+  return values.map((value, i) => {
+    const distance = i === 0 ? 1 : steps[i] - steps[i - 1];
+    const decay = Math.exp(-distance / Math.min(longest, Math.max(1, steps[i] * LOOKBACK)));
+    if (value !== null) {
+      average = decay * average + (1 - decay) * value;
+      weight = decay * weight + (1 - decay);
+    }
+    return weight === 0 ? null : average / weight;
+  });
+}

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+import { cutAfter, EMPTY_SERIES, lastPoint, merge, smooth } from "#src/web/series.js";
+
+const series = (steps: number[], values: (number | null)[] = steps) => ({ steps, values });
+
+describe("merge", () => {
+  test("appends what lies past the end", () => {
+    expect(merge(series([1, 2]), series([3, 4]))).toEqual(series([1, 2, 3, 4]));
+    expect(merge(EMPTY_SERIES, series([5]))).toEqual(series([5]));
+  });
+
+  test("writes a replayed step over: each step stays one point", () => {
+    expect(merge(series([1, 2, 3, 5], [9, 9, 9, 9]), series([2, 3, 4], [20, 30, 40])))
+      .toEqual(series([1, 2, 3, 4, 5], [9, 20, 30, 40, 9]));
+  });
+
+  test("is idempotent, leaves its arguments alone, and keeps a loss that was not finite", () => {
+    const before = series([1, 2], [4, null]);
+    const once = merge(before, series([2, 3], [null, 3]));
+    expect(merge(once, series([2, 3], [null, 3]))).toEqual(once);
+    expect(once).toEqual(series([1, 2, 3], [4, null, 3]));
+    expect(before).toEqual(series([1, 2], [4, null]));
+    expect(merge(before, EMPTY_SERIES)).toBe(before);
+  });
+});
+
+test("cutAfter keeps the points up to a step, and the same object when it drops none", () => {
+  const whole = series([1, 2, 3]);
+  expect(cutAfter(whole, 2)).toEqual(series([1, 2]));
+  expect(cutAfter(whole, 0)).toEqual(series([]));
+  expect(cutAfter(whole, 3)).toBe(whole);
+});
+
+test("lastPoint is the newest step, or null", () => {
+  expect(lastPoint(EMPTY_SERIES)).toBeNull();
+  expect(lastPoint(series([1, 7], [3, null]))).toEqual({ step: 7, value: null });
+});
+
+describe("smooth", () => {
+  test("leaves a constant alone from its first point on", () => {
+    for (const value of smooth(series([1, 2, 3, 50], [2, 2, 2, 2]), 10)) expect(value).toBeCloseTo(2, 12);
+  });
+
+  test("steps over a value that was not finite", () => {
+    expect(smooth(series([1, 2, 3], [null, 4, null]), 10)).toEqual([null, 4, 4]);
+  });
+
+  test("decays by distance in steps: a thinned history is as smooth as a full one", () => {
+    const steps = Array.from({ length: 4000 }, (_, i) => i + 1);
+    const full = series(steps, steps.map((step) => Math.cos(step / 500)));
+    const thin = series(
+      steps.filter((step) => step % 5 === 0),
+      steps.filter((s) => s % 5 === 0).map((s) => Math.cos(s / 500)),
+    );
+    expect(smooth(thin, 40).at(-1)).toBeCloseTo(smooth(full, 40).at(-1) as number, 2);
+  });
+});
