@@ -14,7 +14,8 @@ const CONTENT_TYPES: Record<string, string> = {
   png: "image/png",
 };
 
-const UPLOT = { "uPlot.esm.js": "uPlot.esm.js", "uPlot.min.css": "uPlot.min.css" };
+/** Asset name → file of uPlot's own distribution. */
+const UPLOT = new Map([["uplot.js", "uPlot.esm.js"], ["uplot.css", "uPlot.min.css"]]);
 const SWAGGER = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 /** No inline script, no other origin. */
@@ -41,7 +42,8 @@ export function webRoutes(): Hono<AppEnv> {
 
   app.get("/assets/:name{[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)+}", (c) => {
     const name = c.req.param("name");
-    const path = name in UPLOT ? `node_modules/uplot/dist/${name}` : `src/web/${name}`;
+    const uplot = UPLOT.get(name);
+    const path = uplot === undefined ? `src/web/${name}` : `node_modules/uplot/dist/${uplot}`;
     return name.endsWith(".html") || !(extension(name) in CONTENT_TYPES) ? c.notFound() : send(c.req.raw, new URL(path, root), CSP);
   });
 
