@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { NotFoundError } from "#src/errors.ts";
 import type { Checkpoint } from "#src/runs/checkpoint_store.ts";
 import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 import { serveFile } from "./serve_file.ts";
 
 const CheckpointView = z.object({
@@ -60,7 +60,7 @@ const file = createRoute({
 });
 
 /** Mounted at `/api`. */
-export function checkpointRoutes({ checkpoints, runs }: Deps) {
+export function checkpointRoutes({ checkpoints, runs }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(list, (c) => {

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
 import type { Answer } from "#src/runs/idempotency.ts";
 import { BadRequestError } from "#src/errors.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 /** Hono's environment in every route. */
 export type AppEnv = { Variables: RequestIdVariables };
@@ -95,11 +95,11 @@ export function numericCursor(after: string | undefined): number | null {
  */
 export async function createOnce<T>(
   c: Context<AppEnv>,
-  deps: Deps,
+  reverie: Reverie,
   create: () => Answer<T>,
   bodySha256?: string,
 ): Promise<Answer<T> & { replayed: boolean }> {
   const body = bodySha256 ?? createHash("sha256").update(new Uint8Array(await c.req.arrayBuffer())).digest("hex");
   const scope = `${c.req.method} ${c.req.path}`;
-  return deps.idempotency.once({ key: c.req.header("idempotency-key"), scope, bodySha256: body }, create);
+  return reverie.idempotency.once({ key: c.req.header("idempotency-key"), scope, bodySha256: body }, create);
 }

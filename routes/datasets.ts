@@ -4,7 +4,7 @@ import { readCharacters } from "#src/data/text_store.ts";
 import { isDatasetName } from "#src/runs/datasets.ts";
 import { PayloadTooLargeError, UnprocessableError, UnsupportedMediaTypeError } from "#src/errors.ts";
 import { type AppEnv, createOnce, IdempotencyHeader, IdParam, json, listOf, page, PageQuery, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const Dataset = z.object({
   id: z.string(),
@@ -82,8 +82,8 @@ const remove = createRoute({
   responses: { 204: { description: "Deleted" }, ...problems(401, 404, 409) },
 });
 
-export function datasetRoutes(deps: Deps) {
-  const { datasets } = deps;
+export function datasetRoutes(reverie: Reverie) {
+  const { datasets } = reverie;
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(upload, async (c) => {
@@ -93,15 +93,15 @@ export function datasetRoutes(deps: Deps) {
     if (!["utf-8", "utf8", "us-ascii"].includes(charset)) {
       throw new UnsupportedMediaTypeError(type, "text/plain; charset=utf-8");
     }
-    if (Number(c.req.header("content-length") ?? 0) > deps.maxUploadBytes) throw new PayloadTooLargeError(deps.maxUploadBytes);
+    if (Number(c.req.header("content-length") ?? 0) > reverie.maxUploadBytes) throw new PayloadTooLargeError(reverie.maxUploadBytes);
     const body = c.req.raw.body;
     if (body === null) throw new UnprocessableError("the text is empty: send at least one character");
     const { name } = c.req.valid("query");
-    const received = await datasets.receive(body, deps.maxUploadBytes);
+    const received = await datasets.receive(body, reverie.maxUploadBytes);
     let kept = false;
     try {
       const bodySha256 = createHash("sha256").update(`${name}\n${received.sha256}`).digest("hex");
-      const { status, body: dataset } = await createOnce(c, deps, () => {
+      const { status, body: dataset } = await createOnce(c, reverie, () => {
         const { dataset, created } = datasets.admit(received, name);
         return { status: created ? 201 : 200, body: dataset };
       }, bodySha256);

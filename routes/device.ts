@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { NoDeviceError } from "#src/errors.ts";
 import type { DeviceInfo } from "#src/train/protocol.ts";
 import { type AppEnv, json, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 export const DeviceSummary = z.object({
   name: z.string(),
@@ -26,10 +26,10 @@ const get = createRoute({
   responses: { 200: json(Device, "Adapter, driver, limits, features and measured speed"), ...problems(401, 503) },
 });
 
-export function deviceRoutes(deps: Deps) {
+export function deviceRoutes(reverie: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(get, (c) => {
-    const state = deps.runner.device;
+    const state = reverie.runner.device;
     if (state.status !== "ready") throw new NoDeviceError(state.status === "none" ? state.reason : "it is being opened");
     const { vendor, architecture, driver, features, limits } = state.device;
     return c.json({ ...summarizeDevice(state.device), vendor, architecture, driver, features, limits }, 200);

@@ -3,7 +3,7 @@ import { EVENT_TYPES } from "#src/db/schema.ts";
 import type { EventFilter, EventLog, RunEvent } from "#src/runs/event_log.ts";
 import { isFinished } from "#src/runs/states.ts";
 import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const EventType = z.enum(EVENT_TYPES);
 
@@ -53,7 +53,7 @@ const ofAll = createRoute({
 });
 
 /** Mounted at `/api`. */
-export function eventRoutes({ events, runs }: Deps) {
+export function eventRoutes({ events, runs }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(ofRun, (c) => {

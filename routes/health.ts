@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { sql } from "drizzle-orm";
 import { type AppEnv, json } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const Health = z.object({ status: z.literal("ok") });
 const Readiness = z.object({ status: z.enum(["ready", "unready"]), database: z.string(), gpu: z.string() });
@@ -22,7 +22,7 @@ const readyz = createRoute({
   responses: { 200: json(Readiness, "Both do"), 503: json(Readiness, "One does not") },
 });
 
-export function healthRoutes({ db, log, runner }: Deps) {
+export function healthRoutes({ db, log, runner }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(healthz, (c) => c.json({ status: "ok" as const }, 200));

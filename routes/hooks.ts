@@ -16,7 +16,7 @@ import {
   PageQuery,
   problems,
 } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const HookName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/i, "letters, digits, - and _, at most 64");
 
@@ -95,13 +95,13 @@ const deliver = createRoute({
 });
 
 /** `/api/hooks` */
-export function hookRoutes(deps: Deps) {
-  const { hooks } = deps;
+export function hookRoutes(reverie: Reverie) {
+  const { hooks } = reverie;
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(create, async (c) => {
     const body = c.req.valid("json");
-    const answer = await createOnce(c, deps, () => {
+    const answer = await createOnce(c, reverie, () => {
       const { hook, secret } = hooks.create(body);
       return { status: 201, body: { ...show(hook), secret } };
     });
@@ -124,15 +124,15 @@ export function hookRoutes(deps: Deps) {
 }
 
 /** `/hooks`: authenticated by the signature, which is checked over the raw bytes before they are parsed. */
-export function deliveryRoutes(deps: Deps) {
+export function deliveryRoutes(reverie: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(deliver, async (c) => {
-    const { hook, secret } = deps.hooks.byName(c.req.valid("param").name);
+    const { hook, secret } = reverie.hooks.byName(c.req.valid("param").name);
     const body = new Uint8Array(await c.req.arrayBuffer());
     const deliveryId = verifyDelivery(hook.scheme, secret, c.req.raw.headers, body);
     if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") return c.json({ ok: true as const }, 200);
-    return c.json({ run_id: deps.hooks.deliver(hook, deliveryId, parse(body)) }, 202);
+    return c.json({ run_id: reverie.hooks.deliver(hook, deliveryId, parse(body)) }, 202);
   });
 
   return app;

@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { downsample, type Points } from "#src/runs/downsample.ts";
 import { METRIC_NAMES } from "#src/runs/metric_store.ts";
 import { type AppEnv, IdParam, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const Name = z.enum(METRIC_NAMES);
 const Step = z.coerce.number().int().min(0).max(2 ** 40);
@@ -49,7 +49,7 @@ const get = createRoute({
   },
 });
 
-export function metricRoutes({ runs, metrics }: Deps) {
+export function metricRoutes({ runs, metrics }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(get, async (c) => {
     const { id } = runs.get(c.req.valid("param").id);

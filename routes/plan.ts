@@ -3,7 +3,7 @@ import { planRun } from "#src/runs/admission.ts";
 import { unknownDataset } from "#src/runs/runner.ts";
 import { RunRequest } from "#src/train/config.ts";
 import { type AppEnv, json, jsonBody, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 import { DeviceSummary, summarizeDevice } from "./device.ts";
 
 const Plan = z.object({
@@ -31,13 +31,13 @@ const plan = createRoute({
   responses: { 200: json(Plan, "The plan"), ...problems(400, 401, 413, 415, 422) },
 });
 
-export function planRoutes(deps: Deps) {
+export function planRoutes(reverie: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(plan, (c) => {
     const request = c.req.valid("json");
-    const dataset = deps.datasets.find(request.dataset);
+    const dataset = reverie.datasets.find(request.dataset);
     if (!dataset) throw unknownDataset(request.dataset);
-    const state = deps.runner.device;
+    const state = reverie.runner.device;
     const device = state.status === "ready" ? state.device : null;
     return c.json({ ...planRun(request, dataset, device), device: device && summarizeDevice(device) }, 200);
   });

@@ -13,7 +13,7 @@ import {
   PageQuery,
   problems,
 } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 import { Run, RunStatus, showRun } from "./run_schema.ts";
 
 const create = createRoute({
@@ -84,13 +84,13 @@ const takeCheckpoint = createRoute({
   responses: { 202: json(Run, "Asked of the trainer"), ...problems(401, 404, 409, 422) },
 });
 
-export function runRoutes(deps: Deps) {
-  const { runs, runner } = deps;
+export function runRoutes(reverie: Reverie) {
+  const { runs, runner } = reverie;
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(create, async (c) => {
     const request = c.req.valid("json");
-    const { body } = await createOnce(c, deps, () => ({ status: 202, body: showRun(runner.create(request)) }));
+    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showRun(runner.create(request)) }));
     return c.json(body, 202);
   });
 
@@ -130,7 +130,7 @@ export function runRoutes(deps: Deps) {
 
   app.openapi(takeCheckpoint, async (c) => {
     const { id } = c.req.valid("param");
-    const { body } = await createOnce(c, deps, () => ({ status: 202, body: showRun(runner.checkpoint(id)) }));
+    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showRun(runner.checkpoint(id)) }));
     return c.json(body, 202);
   });
 

@@ -3,7 +3,7 @@ import { deleteCookie, setCookie } from "hono/cookie";
 import { UnauthorizedError } from "#src/errors.ts";
 import { findToken, SESSION_COOKIE, sessionOf } from "./auth.ts";
 import { type AppEnv, jsonBody, problems } from "./common.ts";
-import type { Deps } from "./deps.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
 
 const signIn = createRoute({
   method: "post",
@@ -23,7 +23,7 @@ const signOut = createRoute({
   responses: { 204: { description: "Signed out" } },
 });
 
-export function sessionRoutes({ tokens }: Deps) {
+export function sessionRoutes({ tokens }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(signIn, (c) => {

@@ -7,7 +7,6 @@ import { authenticate } from "#routes/auth.ts";
 import { checkpointRoutes } from "#routes/checkpoints.ts";
 import type { AppEnv } from "#routes/common.ts";
 import { datasetRoutes } from "#routes/datasets.ts";
-import type { Deps } from "#routes/deps.ts";
 import { deviceRoutes } from "#routes/device.ts";
 import { eventRoutes } from "#routes/events.ts";
 import { healthRoutes } from "#routes/health.ts";
@@ -18,11 +17,12 @@ import { runRoutes } from "#routes/runs.ts";
 import { sessionRoutes } from "#routes/session.ts";
 import { webRoutes } from "#routes/web.ts";
 import { BadRequestError, PayloadTooLargeError, ProblemError } from "./errors.ts";
+import type { Reverie } from "./runs/reverie.ts";
 
 const MAX_BODY_BYTES = 2 ** 20;
 
-/** The whole HTTP surface over `deps`. It holds no state of its own. */
-export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
+/** The whole HTTP surface over `reverie`. It holds no state of its own. */
+export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -38,7 +38,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
     await next();
     c.res.headers.set("x-request-id", c.var.requestId);
     c.res.headers.set("x-content-type-options", "nosniff");
-    deps.log.debug({
+    reverie.log.debug({
       request_id: c.var.requestId,
       method: c.req.method,
       path: c.req.path,
@@ -59,24 +59,24 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
     const isUpload = c.req.method === "POST" && c.req.path === "/api/datasets";
     return isUpload ? await next() : await limit(c, next);
   });
-  const authenticated = authenticate(deps.tokens);
+  const authenticated = authenticate(reverie.tokens);
   app.use("/api/*", async (c, next) => {
     // Who signs in has nothing to show yet.
-    return c.req.path === "/api/session" && deps.tokens.length > 0 ? await next() : await authenticated(c, next);
+    return c.req.path === "/api/session" && reverie.tokens.length > 0 ? await next() : await authenticated(c, next);
   });
 
-  app.route("/", healthRoutes(deps));
+  app.route("/", healthRoutes(reverie));
   app.route("/", webRoutes());
-  app.route("/api/session", sessionRoutes(deps));
-  app.route("/api/device", deviceRoutes(deps));
-  app.route("/api/datasets", datasetRoutes(deps));
-  app.route("/api/plan", planRoutes(deps));
-  app.route("/api/runs", runRoutes(deps));
-  app.route("/api/runs", metricRoutes(deps));
-  app.route("/api", eventRoutes(deps));
-  app.route("/api", checkpointRoutes(deps));
-  app.route("/api/hooks", hookRoutes(deps));
-  app.route("/hooks", deliveryRoutes(deps));
+  app.route("/api/session", sessionRoutes(reverie));
+  app.route("/api/device", deviceRoutes(reverie));
+  app.route("/api/datasets", datasetRoutes(reverie));
+  app.route("/api/plan", planRoutes(reverie));
+  app.route("/api/runs", runRoutes(reverie));
+  app.route("/api/runs", metricRoutes(reverie));
+  app.route("/api", eventRoutes(reverie));
+  app.route("/api", checkpointRoutes(reverie));
+  app.route("/api/hooks", hookRoutes(reverie));
+  app.route("/hooks", deliveryRoutes(reverie));
 
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
@@ -105,7 +105,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
       const title = error.status === 415 ? "Unsupported media type" : "Bad request";
       return answer(new ProblemError(error.status, title, error.message || title), c.var.requestId);
     }
-    deps.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
+    reverie.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
     return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
   });
   return app;

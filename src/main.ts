@@ -5,9 +5,9 @@ import { createApp } from "./app.ts";
 import { sampleText } from "./data/sample.ts";
 import { EnvError, readEnv } from "./env.ts";
 import { openLog } from "./log.ts";
+import { openReverie } from "./runs/reverie.ts";
 import type { DeviceState } from "./runs/runner.ts";
 import { openTrainerWorker } from "./runs/trainer_worker.ts";
-import { openService } from "./service.ts";
 
 /** The composition root: environment in, one server out. */
 async function main(): Promise<void> {
@@ -16,14 +16,14 @@ async function main(): Promise<void> {
   mkdirSync(env.dataFolder, { recursive: true });
   const lock = await lockFolder(env.dataFolder);
 
-  const service = await openService({ ...env, log, openTrainer: openTrainerWorker, sampleText });
-  const app = createApp(service);
+  const reverie = await openReverie({ ...env, log, openTrainer: openTrainerWorker, sampleText });
+  const app = createApp(reverie);
   const server = Deno.serve({
     hostname: env.host,
     port: env.port,
     onListen: ({ hostname, port }) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-      console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(service.device)}`);
+      console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(reverie.runner.device)}`);
     },
     onError: (error) => {
       log.error({ err: error }, "a response failed");
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     stopping = true;
     log.info({ signal }, "stopping");
     const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
-    await service.close();
+    await reverie.close();
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
     lock.close();
     Deno.exit(0);

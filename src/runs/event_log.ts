@@ -70,7 +70,7 @@ export class EventLog {
 
   /**
    * Events after `after`, in order and each once, as they come; an empty batch is a heartbeat. It ends when `signal`
-   * aborts, when the log closes, or when there is nothing left to replay and `isOver()` says that nothing will come.
+   * aborts, or when there is nothing left to replay and nothing will come: the log is closed, or `isOver()` says so.
    */
   async *follow(
     filter: EventFilter,
@@ -78,14 +78,14 @@ export class EventLog {
   ): AsyncGenerator<RunEvent[]> {
     const { signal, isOver = () => false, heartbeatMs = HEARTBEAT_MS } = options;
     let cursor = options.after;
-    while (!this.#closed && !signal.aborted) {
+    while (!signal.aborted) {
       // Taken before the read: an append between the read and the wait must not be slept through.
       const woken = this.#wake.promise;
       const batch = this.list(filter, { after: cursor, limit: BATCH, order: "asc" });
       if (batch.length > 0) {
         cursor = batch[batch.length - 1].sequence;
         yield batch;
-      } else if (isOver()) {
+      } else if (this.#closed || isOver()) {
         return;
       } else if (await waitFor(woken, heartbeatMs, signal) === "timeout") {
         yield [];

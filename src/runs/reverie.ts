@@ -1,20 +1,19 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Deps } from "#routes/deps.ts";
-import { openDatabase } from "./db/client.ts";
-import type { Log } from "./log.ts";
-import { CheckpointStore } from "./runs/checkpoint_store.ts";
-import { DatasetStore } from "./runs/datasets.ts";
-import { EventLog } from "./runs/event_log.ts";
-import { HookStore } from "./runs/hooks.ts";
-import { IdempotencyStore } from "./runs/idempotency.ts";
-import { MetricStore } from "./runs/metric_store.ts";
-import { type DeviceState, Runner } from "./runs/runner.ts";
-import { RunStore } from "./runs/run_store.ts";
-import { SecretBox } from "./runs/secret_box.ts";
-import type { TrainerPort } from "./runs/trainer_port.ts";
+import { type Database, openDatabase } from "../db/client.ts";
+import type { Log } from "../log.ts";
+import { CheckpointStore } from "./checkpoint_store.ts";
+import { DatasetStore } from "./datasets.ts";
+import { EventLog } from "./event_log.ts";
+import { HookStore } from "./hooks.ts";
+import { IdempotencyStore } from "./idempotency.ts";
+import { MetricStore } from "./metric_store.ts";
+import { Runner } from "./runner.ts";
+import { RunStore } from "./run_store.ts";
+import { SecretBox } from "./secret_box.ts";
+import type { TrainerPort } from "./trainer_port.ts";
 
-export interface ServiceOptions {
+export interface ReverieOptions {
   /** Folder of the database, the texts, the token shards and the checkpoints; made where it is missing. */
   dataFolder: string;
   tokens: string[];
@@ -27,14 +26,27 @@ export interface ServiceOptions {
   sampleText: () => AsyncIterable<Uint8Array>;
 }
 
-export interface Service extends Deps {
-  device: DeviceState;
-  /** Ends followers, checkpoints what runs, closes the database. Requests must be over or ending. */
+/** Everything below HTTP; what the routes call. */
+export interface Reverie {
+  db: Database;
+  log: Log;
+  /** Bearer tokens; empty: no authentication. */
+  tokens: string[];
+  maxUploadBytes: number;
+  runs: RunStore;
+  datasets: DatasetStore;
+  events: EventLog;
+  metrics: MetricStore;
+  checkpoints: CheckpointStore;
+  hooks: HookStore;
+  idempotency: IdempotencyStore;
+  runner: Runner;
+  /** Checkpoints what runs, ends followers, closes the database. Requests must be over or ending. */
   close(): Promise<void>;
 }
 
-/** Opens everything below HTTP. Resolves once the data folder is in order and the device is known. */
-export async function openService(options: ServiceOptions): Promise<Service> {
+/** Resolves once the data folder is in order and the device is known. */
+export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const { log, tokens, maxUploadBytes, openTrainer, sampleText } = options;
   const folder = (name: string) => {
     const path = resolve(options.dataFolder, name);
@@ -59,14 +71,14 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   idempotency.prune();
   await datasets.prepare(sampleText);
   await checkpoints.sweep();
-  const device = await runner.start();
+  await runner.start();
 
   const close = async () => {
-    events.close();
     await runner.close();
+    events.close(); // after the runner: followers see its last event
     db.$client.close();
   };
   return {
-    db, log, tokens, maxUploadBytes, runs, datasets, events, metrics, checkpoints, hooks, idempotency, runner, device, close,
+    db, log, tokens, maxUploadBytes, runs, datasets, events, metrics, checkpoints, hooks, idempotency, runner, close,
   };
 }

@@ -1,0 +1,110 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { TrainerPort } from "#src/runs/trainer_port.ts";
+import type { Command, DeviceInfo, Report, StepPoint } from "#src/train/protocol.ts";
+
+export const FAKE_DEVICE: DeviceInfo = {
+  name: "fake adapter",
+  vendor: "tests",
+  architecture: "none",
+  driver: "0",
+  software: true,
+  features: [],
+  limits: { maxStorageBufferBindingSize: 2 ** 27, maxBufferSize: 2 ** 31 },
+  memoryBytes: 2 ** 33,
+  measured: { gflops: 100, gigabytesPerSecond: 25 },
+};
+
+type Start = Extract<Command, { type: "start" }>;
+
+/** A trainer whose every report is the test's to make; it writes real checkpoint folders. */
+export class FakeTrainer implements TrainerPort {
+  readonly commands: Command[] = [];
+  closed = false;
+  #report: (report: Report) => void = () => {};
+  #crash: (cause: Error) => void = () => {};
+
+  post(command: Command): void {
+    this.commands.push(command);
+  }
+
+  onReport(listener: (report: Report) => void): void {
+    this.#report = listener;
+  }
+
+  onCrash(listener: (cause: Error) => void): void {
+    this.#crash = listener;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  report(report: Report): void {
+    this.#report(report);
+  }
+
+  crash(message = "lost the device"): void {
+    this.#crash(new Error(message));
+  }
+
+  /** The newest `start`. */
+  get start(): Start {
+    const start = this.commands.filter((command) => command.type === "start").at(-1);
+    if (!start) throw new Error("the trainer was given no run");
+    return start;
+  }
+
+  started(step = 0): void {
+    const { run_id } = this.start;
+    this.report({ type: "started", run_id, step, parameters: 1234, epoch: 0, tokens_seen: 0 });
+  }
+
+  /** Steps `from`…`to` in one report; the loss of step k is `loss(k)`. */
+  progress(from: number, to: number, loss: (step: number) => number = (step) => 4 - step / 100): void {
+    const points: StepPoint[] = [];
+    for (let step = from; step <= to; step++) {
+      points.push({
+        step,
+        loss: loss(step),
+        lr: 1e-3,
+        grad_norm: 1,
+        tokens_per_second: 1000,
+        step_ms: 10,
+        mfu: 0.5,
+        epoch: step / 10,
+      });
+    }
+    const { run_id } = this.start;
+    this.report({ type: "progress", run_id, points, tokens_seen: to * 768, eta_seconds: 12.5, skipped_steps: 0 });
+  }
+
+  evaluated(step: number, val_loss: number): void {
+    const { run_id } = this.start;
+    this.report({ type: "evaluated", run_id, step, val_loss, val_perplexity: Math.exp(val_loss), val_bpb: val_loss / 0.69 });
+  }
+
+  checkpointed(step: number, val_loss: number | null = null, directory = `step-${step}`): void {
+    const { run_id, files } = this.start;
+    const folder = join(files.checkpoints, directory);
+    mkdirSync(folder, { recursive: true });
+    const written = Object.entries({ "model.safetensors": `weights of step ${step}`, "config.json": "{}" });
+    this.report({
+      type: "checkpointed",
+      run_id,
+      step,
+      directory,
+      train_loss: null,
+      val_loss,
+      files: written.map(([name, text]) => {
+        writeFileSync(join(folder, name), text);
+        return { name, bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
+      }),
+    });
+  }
+
+  ended(reason: "succeeded" | "paused" | "cancelled" | "interrupted", step: number): void {
+    this.report({ type: "ended", run_id: this.start.run_id, step, reason });
+  }
+}

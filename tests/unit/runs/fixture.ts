@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApp } from "#src/app.ts";
+import { openLog } from "#src/log.ts";
+import { openReverie, type Reverie } from "#src/runs/reverie.ts";
+import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
+import { FAKE_DEVICE, FakeTrainer } from "./fake_trainer.ts";
+
+/** 26 kB with 27 distinct characters. */
+export const SAMPLE = Array.from({ length: 1000 }, (_, i) => "abcdefghijklmnopqrstuvwxyz".slice(i % 26) + " ").join("");
+
+export async function* sampleText(): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(SAMPLE);
+}
+
+/** A service over a fake trainer in a folder of its own. */
+export class Fixture {
+  trainers: FakeTrainer[] = [];
+  reverie!: Reverie;
+  app!: ReturnType<typeof createApp>;
+
+  private constructor(readonly folder: string, private readonly options: FixtureOptions) {}
+
+  static async open(options: FixtureOptions = {}): Promise<Fixture> {
+    const fixture = new Fixture(mkdtempSync(join(tmpdir(), "reverie-")), options);
+    await fixture.boot();
+    return fixture;
+  }
+
+  /** Opens the service; a second time, as after the process died without closing anything. */
+  async boot(): Promise<void> {
+    const { tokens = [], maxUploadBytes = 1 << 20, firstReport } = this.options;
+    this.reverie = await openReverie({
+      dataFolder: this.folder,
+      tokens,
+      secretKey: null,
+      maxUploadBytes,
+      log: openLog("silent"),
+      sampleText,
+      openTrainer: () => {
+        const trainer = new FakeTrainer();
+        this.trainers.push(trainer);
+        queueMicrotask(() => trainer.report(firstReport ?? { type: "device", device: FAKE_DEVICE }));
+        return trainer;
+      },
+    });
+    this.app = createApp(this.reverie);
+  }
+
+  /** The trainer in use. */
+  get trainer(): FakeTrainer {
+    return this.trainers[this.trainers.length - 1];
+  }
+
+  /** Queues a small run and lets the trainer have it. */
+  async run(body: Partial<RunRequestInput> = {}): Promise<string> {
+    const run = this.reverie.runner.create(RunRequest.parse({ dataset: "sample", max_steps: 100, ...body }));
+    await Promise.resolve();
+    return run.id;
+  }
+
+  events(runId: string) {
+    return this.reverie.events.list({ runId }, { after: null, limit: 1000, order: "asc" });
+  }
+
+  async close(): Promise<void> {
+    if (this.reverie.db.$client.open) await this.reverie.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+interface FixtureOptions {
+  tokens?: string[];
+  maxUploadBytes?: number;
+  firstReport?: Parameters<FakeTrainer["report"]>[0];
+}
