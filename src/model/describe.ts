@@ -1,6 +1,12 @@
+import { align, elements } from "../gpu/memory.ts";
+import { momentNames, partialCount } from "../nn/optimizer.ts";
+import { blockShapes, sharedShapes } from "./activations.ts";
+import { recordLayout, stagedRecords } from "./batch_record.ts";
 import type { ModelConfig } from "./config.ts";
+import { type BindingLimits, layOut } from "./layout.ts";
+import { parameterTable } from "./parameters.ts";
 
-/** What a run asks of a device, as arithmetic: nothing is allocated. */
+/** What a run asks of a device, as arithmetic over the model's own tables: nothing is allocated. */
 export interface Workload {
   model: ModelConfig;
   /** B: windows in a micro-step. */
@@ -15,15 +21,69 @@ export interface Description {
   /** Of one optimizer step: 6·N + 12·L·C·T for each token (nanoGPT's estimate). */
   flopsPerStep: number;
   bytes: { parameters: number; gradients: number; optimizer: number; activations: number; total: number };
-  /** The largest tensor that a kernel must bind whole (tables that can be split are not among them). */
-  largestBindingBytes: number;
+  /** The largest tensor that a kernel must bind whole; tables that can be split are not among them. */
+  largestBinding: { name: string; bytes: number };
 }
 
-export interface DeviceLimits {
-  maxStorageBufferBindingSize: number;
-  maxBufferSize: number;
+/** Steps of a burst whose metrics wait in the ring; see train/burst.ts. */
+export const RING_STEPS = 64;
+/** A step's metrics in the ring: loss total, gradient norm. */
+export const RING_STEP_BYTES = 8;
+/** Most tokens that a sample of text may have. */
+const GENERATED_TOKENS = 100_000;
+
+/** Buffers of the trainer beside the model's activations, by name. Bytes. */
+export function trainerBuffers({ model, batchSize }: Workload, regionBytes: readonly number[]) {
+  const rows = batchSize * model.context_length;
+  const record = recordLayout(rows).bytes;
+  return {
+    record,
+    staging: record * stagedRecords(rows),
+    total: 4,
+    norm: 8,
+    partials: 4 * partialCount(regionBytes),
+    ring: RING_STEPS * RING_STEP_BYTES,
+    context: 4 * model.context_length,
+    generationState: 8,
+    generated: 4 * GENERATED_TOKENS,
+  };
 }
 
-export function describe(_workload: Workload, _limits: DeviceLimits): Description {
-  throw new Error("replaced within the hour by the arithmetic of the model's tensor tables");
+export function describe(workload: Workload, limits: BindingLimits): Description {
+  const { model, batchSize, gradientAccumulationSteps } = workload;
+  const specs = parameterTable(model);
+  const blockActivations = blockShapes(model, batchSize);
+  const sharedActivations = sharedShapes(model, batchSize);
+  const whole = [
+    ...specs.filter((spec) => !spec.splittable).map(({ name, shape }) => [name, shape] as const),
+    ...Object.entries<readonly number[]>(blockActivations),
+    ...Object.entries<readonly number[]>(sharedActivations),
+  ];
+  const [name, shape] = whole.reduce((largest, entry) => elements(entry[1]) > elements(largest[1]) ? entry : largest);
+  // Past what a binding holds the layout is still wanted, as if bindings were larger: for the numbers of a refusal.
+  const binding = Math.max(limits.maxStorageBufferBindingSize, 4 * elements(shape), 4 * 64 * model.n_embd);
+  const layout = layOut(specs, {
+    maxStorageBufferBindingSize: binding,
+    maxBufferSize: Math.max(limits.maxBufferSize, align(binding)),
+  });
+  const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
+  const bytesOf = (shapes: object) =>
+    Object.values<readonly number[]>(shapes).reduce((sum, each) => sum + align(4 * elements(each)), 0);
+  const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
+  const moments = workload.optimizer === "muon" ? 2 : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
+  const bytes = {
+    parameters: arena,
+    gradients: arena,
+    optimizer: arena * moments,
+    activations: model.n_layer * bytesOf(blockActivations) + bytesOf(sharedActivations) +
+      buffers.reduce((sum, size) => sum + align(size), 0),
+  };
+  const parameters = specs.reduce((sum, spec) => sum + (spec.trained ? elements(spec.shape) : 0), 0);
+  const tokens = batchSize * model.context_length * gradientAccumulationSteps;
+  return {
+    parameters,
+    flopsPerStep: tokens * (6 * parameters + 12 * model.n_layer * model.n_embd * model.context_length),
+    bytes: { ...bytes, total: bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations },
+    largestBinding: { name, bytes: 4 * elements(shape) },
+  };
 }

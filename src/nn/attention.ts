@@ -1,0 +1,47 @@
+import { attentionBackwardDelta } from "#kernels/attention_backward_delta.ts";
+import { attentionBackwardKeyValue } from "#kernels/attention_backward_key_value.ts";
+import { attentionBackwardQuery } from "#kernels/attention_backward_query.ts";
+import { attentionForward } from "#kernels/attention_forward.ts";
+import type { BufferRange, Tensor } from "../gpu/memory.ts";
+import type { Plan } from "../gpu/plan.ts";
+
+export interface AttentionDims {
+  batch: number;
+  heads: number;
+  context: number;
+  /** D = C / H. */
+  head_size: number;
+  /** Which dropout of the model this is: distinct sites draw distinct masks. */
+  site: number;
+  /** Probability of dropping an attention weight. */
+  dropout: number;
+}
+
+/** y (B, T, C) = causal attention over qkv (B, T, 3C); keeps the log-sum-exp (B, H, T), never the probabilities. */
+export function recordAttentionForward(
+  plan: Plan,
+  { step, qkv, y, lse }: { step: BufferRange; qkv: Tensor; y: Tensor; lse: Tensor },
+  dims: AttentionDims,
+): void {
+  plan.record(attentionForward, { step, qkv, y, lse }, dims);
+}
+
+/** dqkv (B, T, 3C) from dy (B, T, C); `delta` (B, H, T) is scratch. */
+export function recordAttentionBackward(
+  plan: Plan,
+  { step, qkv, y, lse, dy, delta, dqkv }: {
+    step: BufferRange;
+    qkv: Tensor;
+    y: Tensor;
+    lse: Tensor;
+    dy: Tensor;
+    delta: Tensor;
+    dqkv: Tensor;
+  },
+  dims: AttentionDims,
+): void {
+  const { batch, heads, context, head_size } = dims;
+  plan.record(attentionBackwardDelta, { dy, y, delta }, { batch, heads, context, head_size });
+  plan.record(attentionBackwardQuery, { step, qkv, dy, lse, delta, dqkv }, dims);
+  plan.record(attentionBackwardKeyValue, { step, qkv, dy, lse, delta, dqkv }, dims);
+}

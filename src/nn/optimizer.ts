@@ -1,0 +1,77 @@
+import { adamw } from "#kernels/adamw.ts";
+import { gradientNorm } from "#kernels/gradient_norm.ts";
+import { sgd } from "#kernels/sgd.ts";
+import { sgdMomentum } from "#kernels/sgd_momentum.ts";
+import { SUM_VECTORS, sumOfSquares } from "#kernels/sum_of_squares.ts";
+import type { BufferRange } from "../gpu/memory.ts";
+import type { Plan } from "../gpu/plan.ts";
+
+const VECTOR_BYTES = 16;
+
+/** Partial sums that the norm of regions of these bytes takes. */
+export function partialCount(regionBytes: readonly number[]): number {
+  return regionBytes.reduce((count, bytes) => count + Math.ceil(bytes / VECTOR_BYTES / SUM_VECTORS), 0);
+}
+
+/** norm (2) = the L2 norm over all `gradients`, and the factor that clips it to `clip` (0: none). */
+export function recordGradientNorm(
+  plan: Plan,
+  { gradients, partials, norm }: { gradients: readonly BufferRange[]; partials: BufferRange; norm: BufferRange },
+  clip: number,
+): void {
+  let first = 0;
+  for (const x of gradients) {
+    plan.record(sumOfSquares, { x, partials }, { vectors: x.size / VECTOR_BYTES, first_partial: first });
+    first += partialCount([x.size]);
+  }
+  plan.record(gradientNorm, { partials, norm }, { partials: first, clip });
+}
+
+/** A run of the arenas that one dispatch updates. */
+export interface OptimizerRegion {
+  decay: boolean;
+  parameters: BufferRange;
+  gradients: BufferRange;
+  /** AdamW: first and second moments. SGD with momentum: the velocity. SGD: none. */
+  moments: readonly BufferRange[];
+}
+
+export interface OptimizerSettings {
+  kind: "adamw" | "sgd";
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weight_decay: number;
+  momentum: number;
+}
+
+/** Arenas of moments that an optimizer keeps, by their name in a checkpoint. */
+export function momentNames({ kind, momentum }: { kind: string; momentum: number }): string[] {
+  if (kind === "sgd") return momentum > 0 ? ["velocity"] : [];
+  return ["first_moment", "second_moment"];
+}
+
+/** One update of every region by clipped gradients; skipped whole where the norm is not finite. */
+export function recordUpdate(
+  plan: Plan,
+  { step, norm, regions }: { step: BufferRange; norm: BufferRange; regions: readonly OptimizerRegion[] },
+  settings: OptimizerSettings,
+): void {
+  const { beta1, beta2, epsilon, weight_decay, momentum } = settings;
+  for (const { decay, parameters, gradients, moments } of regions) {
+    const vectors = parameters.size / VECTOR_BYTES;
+    if (settings.kind === "adamw") {
+      const [first_moments, second_moments] = moments;
+      plan.record(
+        adamw,
+        { step, norm, gradients, parameters, first_moments, second_moments },
+        { vectors, beta1, beta2, epsilon, weight_decay: decay ? weight_decay : 0 },
+      );
+    } else if (momentum > 0) {
+      const [velocity] = moments;
+      plan.record(sgdMomentum, { step, norm, gradients, parameters, velocity }, { vectors, momentum });
+    } else {
+      plan.record(sgd, { step, norm, gradients, parameters }, { vectors });
+    }
+  }
+}
