@@ -46,11 +46,26 @@ export function storedHistory(run, metrics, samples) {
   return {
     train: metrics.series["train/loss"] ?? EMPTY_SERIES,
     validation: metrics.series["val/loss"] ?? EMPTY_SERIES,
-    samples: samples.map((event) => event.data),
+    samples: standing(samples.map((event) => event.data), run.step),
     learningRate: run.last_metrics?.["train/lr"] ?? null,
     tokensPerSecond: run.last_metrics?.["train/tokens_per_second"] ?? null,
     etaSeconds: null,
   };
+}
+
+/**
+ * Of a log's samples those that a return to a checkpoint did not void.
+ * @param {Sample[]} samples newest first
+ * @param {number} step that the run stands at
+ * @returns {Sample[]}
+ */
+function standing(samples, step) {
+  let earliest = step + 1;
+  return samples.filter((sample) => {
+    if (sample.step >= earliest) return false;
+    earliest = sample.step;
+    return true;
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { MODEL_PRESETS } from "#src/model/config.ts";
 import { PRESETS } from "#src/web/presets.js";
 import { reduceHistory, reduceRun, storedHistory } from "#src/web/run_state.js";
-import type { Run, RunEvent, Sample } from "#src/web/types.d.ts";
+import type { Run, RunEvent, Sample, SampledEvent } from "#src/web/types.d.ts";
 
 const RUN: Run = {
   id: "run_1",
@@ -32,7 +32,7 @@ const evaluated = (step: number, val_loss: number): RunEvent => ({
   type: "run.evaluated",
   data: { step, val_loss },
 });
-const sampled = (step: number, text: string): RunEvent => ({
+const sampled = (step: number, text: string): SampledEvent => ({
   ...envelope(),
   type: "run.sampled",
   data: { step, prompt: "\n", text },
@@ -154,6 +154,13 @@ describe("the history", () => {
     );
     expect(reduceHistory(stored, progress(6, 7)).train.steps).toEqual([1, 5, 6, 7]);
     expect(stored).toMatchObject({ learningRate: 2e-3, tokensPerSecond: 50, validation: { steps: [] } });
+  });
+
+  test("of stored samples, newest first, shows those that no restart voided", () => {
+    const log = [sampled(2, "a"), sampled(4, "lost"), sampled(6, "lost"), sampled(4, "b"), sampled(8, "lost too")]
+      .reverse();
+    const { samples } = storedHistory({ ...RUN, step: 5 }, { series: {} }, log);
+    expect(samples.map((sample: Sample) => sample.text)).toEqual(["b", "a"]);
   });
 });
 
