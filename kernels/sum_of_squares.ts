@@ -1,9 +1,7 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
 import reduce from "./shared/reduce.wgsl" with { type: "text" };
+import { SUM_VECTORS } from "./shared/sum_vectors.ts";
 import source from "./sum_of_squares.wgsl" with { type: "text" };
-
-/** Vectors of four elements that one workgroup sums. */
-export const SUM_VECTORS = 4096;
 
 /** partials (⌈vectors / SUM_VECTORS⌉, from `first_partial` on) of the sum of squares of x. */
 export const sumOfSquares = defineKernel({

@@ -10,16 +10,18 @@ alias Element = f32;
 fn inner(a: Element, b: Element) -> f32 { return a * b; }
 `;
 
+type HeadDims = "batch" | "heads" | "context" | "head_size";
+
 /** Variants of an attention kernel: one invocation for each row of each head, `VECTORS` elements to a head. */
-export function headVariants<D extends "batch" | "heads" | "context" | "head_size">(): readonly Variant<D>[] {
-  const variant = (name: string, width: number, types: string, lanes: number, when?: Variant<D>["when"]): Variant<D> => ({
+export function headVariants(): readonly Variant<HeadDims>[] {
+  const variant = (name: string, width: number, types: string, lanes: number, when?: Variant<HeadDims>["when"]): Variant<HeadDims> => ({
     name,
     when,
     body: () => types,
     constants: ({ head_size }) => ({ VECTORS: head_size / width, WORKGROUP: lanes }),
     workgroups: ({ batch, heads, context }) => batch * heads * Math.ceil(context / lanes),
   });
-  const whole = ({ head_size }: Record<D, number>) => head_size % 4 === 0;
+  const whole = ({ head_size }: Record<HeadDims, number>) => head_size % 4 === 0;
   return [
     // Small workgroups keep the causal triangle's work even over a CPU's threads.
     variant("vec4, 8 rows", 4, VEC4, 8, (dims, { software }: AdapterTraits) => software && whole(dims)),

@@ -1,4 +1,4 @@
-import { chunkRows, logitsStride } from "../nn/loss_head.ts";
+import { chunkRows, logitsStride } from "../nn/logits_chunk.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** Shapes of what the forward pass keeps for the backward pass, and of scratch; the only table of them. */

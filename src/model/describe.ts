@@ -1,6 +1,6 @@
 import { align, elements } from "../gpu/memory.ts";
-import { momentNames, partialCount } from "../nn/optimizer.ts";
-import { blockShapes, sharedShapes } from "./activations.ts";
+import { momentNames, partialCount } from "../nn/optimizer_sizes.ts";
+import { type BlockActivations, blockShapes, type SharedActivations, sharedShapes } from "./activations.ts";
 import { recordLayout, stagedRecords } from "./batch_record.ts";
 import type { ModelConfig } from "./config.ts";
 import { type BindingLimits, layOut } from "./layout.ts";
@@ -22,7 +22,7 @@ export interface Description {
   flopsPerStep: number;
   bytes: { parameters: number; gradients: number; optimizer: number; activations: number; total: number };
   /** The largest tensor that a kernel must bind whole; tables that can be split are not among them. */
-  largestBinding: { name: string; bytes: number };
+  largestBindingBytes: number;
 }
 
 /** Steps of a burst whose metrics wait in the ring; see train/burst.ts. */
@@ -55,20 +55,18 @@ export function describe(workload: Workload, limits: BindingLimits): Description
   const blockActivations = blockShapes(model, batchSize);
   const sharedActivations = sharedShapes(model, batchSize);
   const whole = [
-    ...specs.filter((spec) => !spec.splittable).map(({ name, shape }) => [name, shape] as const),
-    ...Object.entries<readonly number[]>(blockActivations),
-    ...Object.entries<readonly number[]>(sharedActivations),
+    ...specs.filter((spec) => !spec.splittable).map(({ shape }) => shape),
+    ...shapesOf(blockActivations),
+    ...shapesOf(sharedActivations),
   ];
-  const [name, shape] = whole.reduce((largest, entry) => elements(entry[1]) > elements(largest[1]) ? entry : largest);
+  const largestBindingBytes = whole.reduce((largest, shape) => Math.max(largest, 4 * elements(shape)), 0);
   // Past what a binding holds the layout is still wanted, as if bindings were larger: for the numbers of a refusal.
-  const binding = Math.max(limits.maxStorageBufferBindingSize, 4 * elements(shape), 4 * 64 * model.n_embd);
+  const binding = Math.max(limits.maxStorageBufferBindingSize, largestBindingBytes, 4 * 64 * model.n_embd);
   const layout = layOut(specs, {
     maxStorageBufferBindingSize: binding,
     maxBufferSize: Math.max(limits.maxBufferSize, align(binding)),
   });
   const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
-  const bytesOf = (shapes: object) =>
-    Object.values<readonly number[]>(shapes).reduce((sum, each) => sum + align(4 * elements(each)), 0);
   const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
   const moments = workload.optimizer === "muon" ? 2 : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
   const bytes = {
@@ -84,6 +82,16 @@ export function describe(workload: Workload, limits: BindingLimits): Description
     parameters,
     flopsPerStep: tokens * (6 * parameters + 12 * model.n_layer * model.n_embd * model.context_length),
     bytes: { ...bytes, total: bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations },
-    largestBinding: { name, bytes: 4 * elements(shape) },
+    largestBindingBytes,
   };
+}
+
+type Shapes = BlockActivations<readonly number[]> | SharedActivations<readonly number[]>;
+
+function shapesOf(shapes: Shapes): (readonly number[])[] {
+  return Object.values(shapes);
+}
+
+function bytesOf(shapes: Shapes): number {
+  return shapesOf(shapes).reduce((sum, shape) => sum + align(4 * elements(shape)), 0);
 }

@@ -2,16 +2,10 @@ import { adamw } from "#kernels/adamw.ts";
 import { gradientNorm } from "#kernels/gradient_norm.ts";
 import { sgd } from "#kernels/sgd.ts";
 import { sgdMomentum } from "#kernels/sgd_momentum.ts";
-import { SUM_VECTORS, sumOfSquares } from "#kernels/sum_of_squares.ts";
+import { sumOfSquares } from "#kernels/sum_of_squares.ts";
 import type { BufferRange } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
-
-const VECTOR_BYTES = 16;
-
-/** Partial sums that the norm of regions of these bytes takes. */
-export function partialCount(regionBytes: readonly number[]): number {
-  return regionBytes.reduce((count, bytes) => count + Math.ceil(bytes / VECTOR_BYTES / SUM_VECTORS), 0);
-}
+import { partialCount, VECTOR_BYTES } from "./optimizer_sizes.ts";
 
 /** norm (2) = the L2 norm over all `gradients`, and the factor that clips it to `clip` (0: none). */
 export function recordGradientNorm(
@@ -43,12 +37,6 @@ export interface OptimizerSettings {
   epsilon: number;
   weight_decay: number;
   momentum: number;
-}
-
-/** Arenas of moments that an optimizer keeps, by their name in a checkpoint. */
-export function momentNames({ kind, momentum }: { kind: string; momentum: number }): string[] {
-  if (kind === "sgd") return momentum > 0 ? ["velocity"] : [];
-  return ["first_moment", "second_moment"];
 }
 
 /** One update of every region by clipped gradients; skipped whole where the norm is not finite. */
