@@ -31,6 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 const GPU_HALF = ["src/gpu", "kernels", "src/nn", "src/model", "src/infer", "src/export", "src/train"];
+const DEVICE_CODE = ["src/gpu", "kernels", "src/nn"];
 const SERVICE_HALF = ["routes", "src/runs", "src/db", "src/app.ts", "src/web", "src/cli"];
 const SERVICE_PACKAGES = /^(hono|@hono\/|drizzle-|better-sqlite3|standardwebhooks|swagger-ui-dist)/;
 /** Waiting for the GPU blocks its thread, so one file does it. */
@@ -67,16 +68,19 @@ function brokenBy({ path, references, properties }: Module): string[] {
 /** The seam's modules sit among the GPU half's: nothing the service half loads through them may reach the GPU. */
 function brokenByClosure(modules: readonly Module[]): string[] {
   const byPath = new Map(modules.map((module) => [module.path, module]));
-  const reached = new Map<string, string>();
-  const visit = (path: string, from: string) => {
-    if (reached.has(path)) return;
-    reached.set(path, from);
-    for (const { kind, target } of byPath.get(path)?.references ?? []) if (kind === "import") visit(target, path);
+  const seen = new Set<string>();
+  const broken: string[] = [];
+  const visit = (path: string) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const { kind, target } of byPath.get(path)?.references ?? []) {
+      if (kind !== "import") continue;
+      if (within(target, DEVICE_CODE)) broken.push(`${path}: loads ${target} into the service half`);
+      else visit(target);
+    }
   };
-  for (const { path } of modules) if (within(path, SERVICE_HALF)) visit(path, path);
-  return [...reached]
-    .filter(([path]) => within(path, ["src/gpu", "kernels", "src/nn"]))
-    .map(([path, from]) => `${from}: loads ${path} into the service half`);
+  for (const { path } of modules) if (within(path, SERVICE_HALF)) visit(path);
+  return broken;
 }
 
 function layerOf(path: string): string | undefined {

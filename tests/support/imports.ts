@@ -5,8 +5,8 @@ import ts from "typescript";
 export interface Reference {
   /** Path from the root, or the package's specifier as written. */
   target: string;
-  /** `import`: loaded with the module, for its types alone too. `url`: a file it names, such as a Worker's entry. */
-  kind: "import" | "url";
+  /** `import` loads the target, `type` only reads it, `url` names a file, such as a Worker's entry. */
+  kind: "import" | "type" | "url";
 }
 
 export interface Module {
@@ -27,8 +27,9 @@ export function parseModule(path: string, source: string): Module {
     if (node && ts.isStringLiteralLike(node)) module.references.push({ kind, target: resolve(path, node.text) });
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add("import", node.moduleSpecifier);
-    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add("import", node.argument.literal);
+    if (ts.isImportDeclaration(node)) add(node.importClause?.isTypeOnly ? "type" : "import", node.moduleSpecifier);
+    if (ts.isExportDeclaration(node)) add(node.isTypeOnly ? "type" : "import", node.moduleSpecifier);
+    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add("type", node.argument.literal);
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       add("import", node.arguments[0]);
     }

@@ -44,7 +44,8 @@ describe("the check sees", () => {
     const found = check({
       "src/runs/a.ts": 'import { describe } from "../model/describe.ts"',
       "src/model/describe.ts": 'import { table } from "./parameters.ts"',
-      "src/model/parameters.ts": 'import { tile } from "#kernels/matmul.ts"',
+      "src/model/parameters.ts":
+        'import { tile } from "#kernels/matmul.ts"; import type { Gpu } from "../gpu/device.ts"',
     });
     expect(found).toEqual(["src/model/parameters.ts: loads kernels/matmul.ts into the service half"]);
   });
