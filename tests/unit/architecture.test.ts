@@ -40,14 +40,19 @@ describe("the check sees", () => {
     expect(check({ [path]: source }).join("\n")).toContain(message);
   });
 
-  test("the GPU reached through a module of the seam", () => {
+  test("a kernel or the device loaded through a module of the seam", () => {
     const found = check({
       "src/runs/a.ts": 'import { describe } from "../model/describe.ts"',
-      "src/model/describe.ts": 'import { table } from "./parameters.ts"',
-      "src/model/parameters.ts":
-        'import { tile } from "#kernels/matmul.ts"; import type { Gpu } from "../gpu/device.ts"',
+      "src/model/describe.ts": 'import { table } from "./parameters.ts"; import { align } from "../gpu/memory.ts"',
+      "src/model/parameters.ts": 'import "#kernels/matmul.ts"; import type { Gpu } from "../gpu/device.ts"',
+      "src/gpu/memory.ts": "export const align = 256; device.createBuffer({})",
+      "src/gpu/device.ts": "gpu.requestAdapter()",
+      "kernels/matmul.ts": 'import source from "./matmul.wgsl" with { type: "text" }',
     });
-    expect(found).toEqual(["src/model/parameters.ts: loads kernels/matmul.ts into the service half"]);
+    expect(found).toEqual([
+      "src/model/parameters.ts: loads kernels/matmul.ts, GPU code, into the service half",
+      "src/model/describe.ts: loads src/gpu/memory.ts, GPU code, into the service half",
+    ]);
   });
 
   test("no fault in what is allowed", () => {
