@@ -23,7 +23,7 @@ const HookName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/i, "l
 const HookBody = z.strictObject({
   name: HookName,
   scheme: z.enum(["standard", "github"]).default("standard"),
-  run: z.record(z.string(), z.json()).openapi({ description: "A run's body; what `map` fills in may be missing." }),
+  run: z.record(z.string(), z.unknown()).openapi({ description: "A run's body; what `map` fills in may be missing." }),
   map: z.record(
     z.string().refine(isTargetPath, "a field of the run's body, such as optimizer.learning_rate"),
     z.string().refine(isJsonPath, "a path into the delivery, such as $.inputs.files[0]"),

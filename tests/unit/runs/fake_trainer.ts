@@ -22,11 +22,14 @@ type Start = Extract<Command, { type: "start" }>;
 export class FakeTrainer implements TrainerPort {
   readonly commands: Command[] = [];
   closed = false;
+  /** Answers every `stop` by itself. */
+  obedient = false;
   #report: (report: Report) => void = () => {};
   #crash: (cause: Error) => void = () => {};
 
   post(command: Command): void {
     this.commands.push(command);
+    if (this.obedient && command.type === "stop") queueMicrotask(() => this.ended(command.reason, 0));
   }
 
   onReport(listener: (report: Report) => void): void {

@@ -19,6 +19,7 @@ export class Fixture {
   trainers: FakeTrainer[] = [];
   reverie!: Reverie;
   app!: ReturnType<typeof createApp>;
+  readonly #dead: Reverie[] = [];
 
   private constructor(readonly folder: string, private readonly options: FixtureOptions) {}
 
@@ -30,6 +31,7 @@ export class Fixture {
 
   /** Opens the service; a second time, as after the process died without closing anything. */
   async boot(): Promise<void> {
+    if (this.reverie) this.#dead.push(this.reverie);
     const { tokens = [], maxUploadBytes = 1 << 20, firstReport } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
@@ -65,7 +67,9 @@ export class Fixture {
   }
 
   async close(): Promise<void> {
+    this.trainer.obedient = true;
     if (this.reverie.db.$client.open) await this.reverie.close();
+    for (const dead of this.#dead) dead.db.$client.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

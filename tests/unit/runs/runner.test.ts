@@ -1,0 +1,298 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ConflictError, NoDeviceError, UnprocessableError } from "#src/errors.ts";
+import { METRIC_NAMES } from "#src/runs/metric_store.ts";
+import { Fixture } from "./fixture.ts";
+
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await Fixture.open();
+});
+afterEach(() => fixture.close());
+
+const runOf = (id: string) => fixture.reverie.runs.get(id);
+const types = (id: string) => fixture.events(id).map(({ type }) => type);
+
+async function stepsOf(id: string): Promise<number[]> {
+  const series = await fixture.reverie.metrics.read(id, METRIC_NAMES, 0, 1e9);
+  return series.get("train/loss")!.steps;
+}
+
+describe("a run", () => {
+  test("goes from the queue to its end, every report kept", async () => {
+    const id = await fixture.run({ max_steps: 20, tags: { team: "a" } });
+    const { trainer } = fixture;
+    expect(runOf(id)).toMatchObject({ status: "running", device: "fake adapter", step: 0, tags: { team: "a" } });
+    trainer.started();
+    trainer.checkpointed(0);
+    trainer.progress(1, 10);
+    trainer.evaluated(10, 2.5);
+    trainer.report({ type: "sampled", run_id: id, step: 10, prompt: "\n", text: "abc" });
+    trainer.progress(11, 20);
+    trainer.checkpointed(20, 2.5);
+    trainer.ended("succeeded", 20);
+    expect(types(id)).toEqual([
+      "run.queued",
+      "run.started",
+      "run.checkpointed",
+      "run.progress",
+      "run.evaluated",
+      "run.sampled",
+      "run.progress",
+      "run.checkpointed",
+      "run.succeeded",
+    ]);
+    expect(runOf(id)).toMatchObject({ status: "succeeded", step: 20, best_val_loss: 2.5, tokens_seen: 15360, attempts: 0 });
+    expect(runOf(id).last_metrics).toMatchObject({ "train/loss": 3.8, "val/loss": 2.5 });
+    expect(runOf(id).finished_at).not.toBeNull();
+    expect(await stepsOf(id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
+
+  test("waits until the one before it is over", async () => {
+    const first = await fixture.run();
+    const second = await fixture.run();
+    expect([runOf(first).status, runOf(second).status]).toEqual(["running", "queued"]);
+    fixture.trainer.started();
+    fixture.trainer.ended("succeeded", 100);
+    expect([runOf(first).status, runOf(second).status]).toEqual(["succeeded", "running"]);
+    expect(fixture.trainer.start.run_id).toBe(second);
+  });
+
+  test("that the trainer fails says why, and the next one starts", async () => {
+    const id = await fixture.run();
+    const next = await fixture.run();
+    fixture.trainer.report({ type: "ended", run_id: id, step: 3, reason: "failed", error: "out of memory" });
+    expect(runOf(id)).toMatchObject({ status: "failed", error: "out of memory" });
+    expect(runOf(next).status).toBe("running");
+  });
+
+  test("keeps a loss that is not finite as null", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 3, (step) => step === 2 ? NaN : 1);
+    const series = await fixture.reverie.metrics.read(id, ["train/loss"], 0, 100);
+    expect(series.get("train/loss")!.values).toEqual([1, NaN, 1]);
+    expect(fixture.events(id).at(-1)!.data.points).toMatchObject([{ loss: 1 }, { loss: null }, { loss: 1 }]);
+  });
+});
+
+describe("pause, resume, cancel", () => {
+  test("a pause of a running run waits for its trainer", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    expect(fixture.reverie.runner.act("pause", id).status).toBe("running");
+    expect(fixture.trainer.commands.at(-1)).toEqual({ type: "stop", run_id: id, reason: "paused" });
+    fixture.trainer.checkpointed(7);
+    fixture.trainer.ended("paused", 7);
+    expect(runOf(id)).toMatchObject({ status: "paused", step: 7, finished_at: null });
+    expect(fixture.reverie.runner.act("resume", id).status).toBe("queued");
+    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-7");
+    expect(types(id).slice(-2)).toEqual(["run.paused", "run.resumed"]);
+  });
+
+  test("a queued run is paused and cancelled at once", async () => {
+    await fixture.run();
+    const id = await fixture.run();
+    expect(fixture.reverie.runner.act("pause", id).status).toBe("paused");
+    expect(fixture.reverie.runner.act("resume", id).status).toBe("queued");
+    expect(fixture.reverie.runner.act("cancel", id)).toMatchObject({ status: "cancelled" });
+    expect(() => fixture.reverie.runner.act("resume", id)).toThrow(ConflictError);
+  });
+
+  test("a cancel wins over the pause before it", async () => {
+    const id = await fixture.run();
+    fixture.reverie.runner.act("pause", id);
+    fixture.reverie.runner.act("cancel", id);
+    fixture.trainer.ended("paused", 5);
+    expect(runOf(id).status).toBe("cancelled");
+    expect(types(id).at(-1)).toBe("run.cancelled");
+  });
+
+  test("a pause holds where the process dies before the trainer answered", async () => {
+    const id = await fixture.run();
+    fixture.reverie.runner.act("pause", id);
+    await fixture.boot();
+    expect(runOf(id)).toMatchObject({ status: "paused", stop_requested: null });
+  });
+});
+
+describe("after the process died", () => {
+  test("a run goes on from its last checkpoint, each step once", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.checkpointed(0);
+    fixture.trainer.progress(1, 10, () => 1);
+    fixture.trainer.evaluated(10, 3);
+    fixture.trainer.checkpointed(10, 3);
+    fixture.trainer.progress(11, 17, () => 1);
+    fixture.trainer.evaluated(15, 2);
+    await fixture.boot();
+    expect(types(id).at(-1)).toBe("run.interrupted");
+    const { start } = fixture.trainer;
+    expect(start).toMatchObject({ run_id: id, best_val_loss: 3 });
+    expect(start.files.resumeFrom).toEndWith("step-10");
+    fixture.trainer.started(10);
+    expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(runOf(id)).toMatchObject({ status: "running", attempts: 1, step: 10, best_val_loss: 3 });
+    fixture.trainer.progress(11, 20, () => 2);
+    const series = await fixture.reverie.metrics.read(id, ["train/loss"], 10, 12);
+    expect(series.get("train/loss")).toEqual({ steps: [10, 11, 12], values: [1, 2, 2] });
+  });
+
+  test("a checkpoint whose folder is gone is not gone on from, and folders without a row are swept", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.checkpointed(10);
+    fixture.trainer.checkpointed(20);
+    const folder = fixture.reverie.checkpoints.runFolder(id);
+    rmSync(join(folder, "step-20"), { recursive: true });
+    mkdirSync(join(folder, "step-30"));
+    await fixture.boot();
+    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-10");
+    expect(readdirSync(folder)).toEqual(["step-10"]);
+  });
+
+  test("the queue is in the table", async () => {
+    await fixture.run();
+    const id = await fixture.run();
+    await fixture.boot();
+    expect(runOf(id).status).toBe("queued");
+  });
+});
+
+describe("when the trainer crashes", () => {
+  test("a new one goes on with the run", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.checkpointed(5);
+    fixture.trainer.crash();
+    expect(runOf(id)).toMatchObject({ status: "queued", attempts: 1 });
+    await Promise.resolve();
+    expect(fixture.trainers).toHaveLength(2);
+    expect(runOf(id).status).toBe("running");
+    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-5");
+  });
+
+  test("a run that gets nowhere is given up after five attempts", async () => {
+    const id = await fixture.run();
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      fixture.trainer.started();
+      if (attempt === 1) fixture.trainer.checkpointed(0);
+      fixture.trainer.crash("the driver hung");
+      await Promise.resolve();
+    }
+    expect(runOf(id)).toMatchObject({ status: "failed", attempts: 5 });
+    expect(runOf(id).error).toContain("the driver hung");
+    expect(types(id).at(-1)).toBe("run.failed");
+  });
+
+  test("a run that gets on may crash as often as it likes", async () => {
+    const id = await fixture.run({ max_steps: 1000 });
+    for (let attempt = 1; attempt <= 8; attempt++) {
+      fixture.trainer.started(attempt - 1);
+      fixture.trainer.checkpointed(attempt);
+      fixture.trainer.crash();
+      await Promise.resolve();
+    }
+    expect(runOf(id)).toMatchObject({ status: "running", attempts: 8 });
+  });
+
+  test("a report that cannot be stored costs the attempt, not the history", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 3);
+    const { trainer } = fixture;
+    trainer.progress(3, 4); // step 3 twice: a broken trainer
+    expect(trainer.closed).toBe(true);
+    expect(runOf(id)).toMatchObject({ status: "queued", attempts: 1 });
+    expect(await stepsOf(id)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("a graceful stop", () => {
+  test("checkpoints, and leaves the run queued for the next start", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 4);
+    const closing = fixture.reverie.close();
+    expect(fixture.trainer.commands.at(-1)).toEqual({ type: "stop", run_id: id, reason: "interrupted" });
+    fixture.trainer.checkpointed(4);
+    fixture.trainer.ended("interrupted", 4);
+    await closing;
+    expect(fixture.trainer.closed).toBe(true);
+    await fixture.boot();
+    expect(fixture.trainer.start).toMatchObject({ run_id: id });
+    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-4");
+    expect(runOf(id).attempts).toBe(1);
+  });
+});
+
+describe("retention", () => {
+  test("keeps the newest and the best", async () => {
+    const id = await fixture.run({ checkpoint: { every: 10, keep: 2 } });
+    const { trainer, reverie } = fixture;
+    trainer.started();
+    for (const [step, loss] of [[0, null], [10, 3], [20, 1], [30, 2], [40, 2.5], [50, 2.6]] as const) {
+      trainer.checkpointed(step, loss);
+    }
+    const kept = reverie.checkpoints.ofRun(id);
+    expect(kept.map(({ step }) => step)).toEqual([50, 40, 20]);
+    expect(reverie.checkpoints.bestOf(id)).toBe(kept[2].id);
+    trainer.ended("succeeded", 50);
+    await reverie.close();
+    expect(readdirSync(reverie.checkpoints.runFolder(id)).toSorted()).toEqual(["step-20", "step-40", "step-50"]);
+  });
+
+  test("a step that comes by again replaces its checkpoint", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.checkpointed(10, 2, "first");
+    fixture.trainer.checkpointed(10, 2, "second");
+    expect(fixture.reverie.checkpoints.ofRun(id).map(({ directory }) => directory)).toEqual(["second"]);
+  });
+});
+
+describe("what is refused", () => {
+  const create = (body: Parameters<Fixture["run"]>[0]) => fixture.run(body);
+
+  test("a run that does not fit, with both numbers", async () => {
+    const error = await create({ model: { n_layer: 96, n_embd: 12_288, n_head: 96 } }).catch((error) => error);
+    expect(error).toBeInstanceOf(UnprocessableError);
+    expect(error.extra.facts.bytes_available).toBe(2 ** 33);
+    expect(error.extra.facts.bytes_needed).toBeGreaterThan(2 ** 40);
+    expect(fixture.reverie.runs.list({}, { after: null, limit: 10 })).toEqual([]);
+  });
+
+  test.each([
+    ["an unknown dataset", { dataset: "nope" }, "dataset"],
+    ["a contradiction", { model: { n_embd: 10, n_head: 3 } }, "model.n_head"],
+    ["a corpus too short", { context_length: 20_000 }, "context_length"],
+  ])("%s", async (_, body, path) => {
+    const error = await create(body).catch((error) => error);
+    expect(error).toBeInstanceOf(UnprocessableError);
+    expect(error.extra.errors[0].path).toBe(path);
+  });
+
+  test("a deletion of a running run or of its dataset; afterwards nothing of it is left", async () => {
+    const { runner, checkpoints, metrics } = fixture.reverie;
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 5);
+    fixture.trainer.checkpointed(5);
+    expect(runner.remove(id)).rejects.toThrow(ConflictError);
+    fixture.trainer.ended("succeeded", 5);
+    await runner.remove(id);
+    expect(fixture.reverie.runs.find(id)).toBeUndefined();
+    expect(checkpoints.ofRun(id)).toEqual([]);
+    expect(fixture.events(id)).toEqual([]);
+    expect((await metrics.read(id, ["train/loss"], 0, 100)).get("train/loss")!.steps).toEqual([]);
+    expect(existsSync(checkpoints.runFolder(id))).toBe(false);
+  });
+});
+
+test("without a GPU there are no runs", async () => {
+  const bare = await Fixture.open({ firstReport: { type: "no_device", message: "no Vulkan driver" } });
+  expect(await bare.run().catch((error) => error)).toBeInstanceOf(NoDeviceError);
+  await bare.close();
+});
