@@ -2,12 +2,17 @@
  * Makes the machine ready before the real program starts: a WebGPU adapter that computes. npm's packages are Deno's to
  * install; on Linux the Vulkan driver may be missing. Prints to stderr, exits 1 with what to do where it cannot go on.
  */
+import { existsSync } from "node:fs";
 import type { Probe } from "./adapter_probe.ts";
 import { remedyFor } from "./vulkan_driver.ts";
 
 export class SetupError extends Error {
   override name = "SetupError";
 }
+
+/** Containers often get a card's CUDA half alone. */
+const NVIDIA_WITHOUT_VULKAN = "Reverie: nvidia-smi is here, but no NVIDIA card answers through Vulkan. " +
+  "Install the driver's graphics part, or start the container with NVIDIA_DRIVER_CAPABILITIES=all.";
 
 /**
  * Returns when a WebGPU adapter answers; installs a Vulkan driver as root on Debian and its like.
@@ -29,31 +34,27 @@ export async function prepareAdapter(): Promise<void> {
     throw new SetupError(`Reverie: the adapter ${name} miscalculates (${probe.message}); its driver needs an update.`);
   }
   console.error(`GPU: ${name}${software ? " (software)" : ""}`);
+  if (software && existsSync("/usr/bin/nvidia-smi")) console.error(NVIDIA_WITHOUT_VULKAN);
 }
 
 function probeAdapter(): Promise<Probe> {
   const worker = new Worker(import.meta.resolve("./adapter_probe.ts"), { type: "module" });
   return new Promise<Probe>((resolve, reject) => {
     worker.onmessage = (event: MessageEvent<Probe>) => resolve(event.data);
-    worker.onerror = (event) => reject(new Error(`the adapter probe failed: ${event.message}`));
+    worker.onerror = (event) => {
+      event.preventDefault(); // else it ends this process before the message is seen
+      reject(new Error(`the adapter probe failed: ${event.message}`));
+    };
   }).finally(() => worker.terminate());
 }
 
 async function installDriver(): Promise<void> {
-  const remedy = remedyFor({ isRoot: Deno.uid() === 0, osRelease: await readOsRelease() });
+  const osRelease = existsSync("/etc/os-release") ? await Deno.readTextFile("/etc/os-release") : "";
+  const remedy = remedyFor({ isRoot: Deno.uid() === 0, osRelease });
   if (remedy.type === "ask") throw new SetupError(remedy.message);
   console.error(`Reverie: no Vulkan driver answers; installing ${remedy.packages.join(" and ")} with apt-get.`);
   await aptGet(["update"]);
   await aptGet(["install", "-y", "--no-install-recommends", ...remedy.packages]);
-}
-
-async function readOsRelease(): Promise<string> {
-  try {
-    return await Deno.readTextFile("/etc/os-release");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
 }
 
 async function aptGet(args: string[]): Promise<void> {
