@@ -7,7 +7,7 @@ export const sampleToken = defineKernel({
   name: "sample_token",
   source: source + random,
   bindings: { logits: "read", state: "read_write", tokens: "read_write", output: "read_write" },
-  dims: { vocabulary: "u32", context: "u32", top_k: "u32", seed: "u32", temperature: "f32" },
+  dims: { vocabulary: "u32", context: "u32", top_k: "u32", temperature: "f32" },
   variants: [{ name: "one workgroup", workgroups: () => 1 }],
   cost: ({ vocabulary }) => ({ flops: 10 * vocabulary, bytes: 4 * vocabulary }),
 });

@@ -4,12 +4,11 @@ struct Dims {
   vocabulary: u32,
   context: u32,     // T
   top_k: u32,       // how many of the likeliest tokens stand for election; 0: all
-  seed: u32,
   temperature: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;         // (V)
-@group(0) @binding(2) var<storage, read_write> state: array<u32>;    // (2) tokens in the context, tokens generated
+@group(0) @binding(2) var<storage, read_write> state: array<u32>;    // (3) tokens in the context, tokens generated, seed
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;   // (T) the context
 @group(0) @binding(4) var<storage, read_write> output: array<u32>;   // tokens generated
 
@@ -51,7 +50,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if (ordered(logits[i]) < threshold) { continue; }
     var score = logits[i];
     if (dims.temperature > 0.0) {
-      let u = random_uniform(dims.seed, 0u, state[1], i) + 0x1p-25f; // in (0, 1)
+      let u = random_uniform(state[2], 0u, state[1], i) + 0x1p-25f; // in (0, 1)
       score = score / dims.temperature - log(-log(u));
     }
     if (score > best_score) {

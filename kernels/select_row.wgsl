@@ -3,7 +3,7 @@ struct Dims {
   channels: u32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> state: array<u32>;   // (2) tokens in the context, tokens generated
+@group(0) @binding(1) var<storage, read> state: array<u32>;   // (3) tokens in the context, tokens generated, seed
 @group(0) @binding(2) var<storage, read> x: array<f32>;       // (T, C)
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // (C)
 

@@ -39,7 +39,8 @@ export function recordTensors(buffer: GPUBuffer, rows: number): BatchTensors {
 const STAGING_BYTES = 16 * 2 ** 20;
 const MOST_STAGED = 64;
 
-/** Micro-batches that a burst uploads at once. */
-export function stagedRecords(rows: number): number {
-  return Math.max(1, Math.min(MOST_STAGED, Math.floor(STAGING_BYTES / recordLayout(rows).bytes)));
+/** Micro-batches that one upload holds: at least a whole step's. */
+export function stagedRecords(rows: number, gradientAccumulationSteps: number): number {
+  const fitting = Math.min(MOST_STAGED, Math.floor(STAGING_BYTES / recordLayout(rows).bytes));
+  return Math.max(fitting, gradientAccumulationSteps);
 }

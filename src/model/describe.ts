@@ -25,7 +25,7 @@ export interface Description {
   largestBindingBytes: number;
 }
 
-/** Steps of a burst whose metrics wait in the ring; see train/burst.ts. */
+/** Steps, or validation batches, whose metrics may wait in the ring. */
 export const RING_STEPS = 64;
 /** A step's metrics in the ring: loss total, gradient norm. */
 export const RING_STEP_BYTES = 8;
@@ -33,18 +33,18 @@ export const RING_STEP_BYTES = 8;
 const GENERATED_TOKENS = 100_000;
 
 /** Buffers of the trainer beside the model's activations, by name. Bytes. */
-export function trainerBuffers({ model, batchSize }: Workload, regionBytes: readonly number[]) {
+export function trainerBuffers({ model, batchSize, gradientAccumulationSteps }: Workload, regionBytes: readonly number[]) {
   const rows = batchSize * model.context_length;
   const record = recordLayout(rows).bytes;
   return {
     record,
-    staging: record * stagedRecords(rows),
+    staging: record * stagedRecords(rows, gradientAccumulationSteps),
     total: 4,
     norm: 8,
     partials: 4 * partialCount(regionBytes),
     ring: RING_STEPS * RING_STEP_BYTES,
     context: 4 * model.context_length,
-    generationState: 8,
+    generationState: 12,
     generated: 4 * GENERATED_TOKENS,
   };
 }

@@ -49,7 +49,7 @@ export const RunRequest = z.strictObject({
   model: ModelRequest.prefault({}),
   context_length: count(1_048_576).optional().describe("T. Default: the preset's."),
   batch_size: count(65_536).default(12).describe("B: windows in a micro-step."),
-  gradient_accumulation_steps: count(65_536).default(1),
+  gradient_accumulation_steps: count(4096).default(1),
   max_steps: count(1e9).optional().describe("Default: 2000, or what `epochs` says."),
   epochs: z.number().gt(0).max(1e6).nullable().default(null),
   optimizer: OptimizerRequest.prefault({}),
