@@ -125,10 +125,14 @@ export class LossChart {
 
 /** The chart in words, for those who do not see it. @param {Losses} losses */
 function describe({ train, validation }) {
-  const curves = /** @type {const} */ ([["training", train], ["validation", validation]]);
+  const curves = /** @type {const} */ ([["Training", train], ["Validation", validation]]);
   const said = curves.map(([name, curve]) => {
     const last = lastPoint(curve);
-    return last === null ? `${name}: none yet` : `${name} ${formatLoss(last.value)} at step ${formatCount(last.step)}`;
+    if (last === null) return `${name}: no points yet`;
+    const points = curve.steps.length;
+    return `${name}: ${formatCount(points)} points, the last ${formatLoss(last.value)} at step ${
+      formatCount(last.step)
+    }`;
   });
-  return `Loss over steps. ${said.join("; ")}.`;
+  return `Loss over steps. ${said.join(". ")}.`;
 }

@@ -4,7 +4,7 @@ import { byId, element, setText } from "./dom.js";
 import { formatBytes, formatCompact, formatDuration } from "./format.js";
 import { PRESETS } from "./presets.js";
 
-/** @import { Run } from "./types.d.ts" */
+/** @import { Plan, Run } from "./types.d.ts" */
 
 const PLAN_DELAY_MS = 250;
 
@@ -60,9 +60,7 @@ export class RunForm {
       try {
         const plan = await planRun(body);
         if (edit !== this.#edit) return;
-        const seconds = plan.estimated_seconds_per_step;
-        const time = seconds === null ? "" : ` · about ${formatDuration(seconds * Number(body.max_steps))}`;
-        setText(this.#plan, `${formatCompact(plan.parameters)} parameters · ${formatBytes(plan.bytes.total)}${time}`);
+        setText(this.#plan, priceOf(plan, Number(body.max_steps)));
       } catch (error) {
         if (edit === this.#edit) setText(this.#plan, reasonsOf(error).map(({ message }) => message).join("; "));
       }
@@ -137,6 +135,14 @@ export class RunForm {
     const first = this.#form.querySelector("[aria-invalid]") ?? (general.length > 0 ? this.#errors : null);
     if (first instanceof HTMLElement) first.focus();
   }
+}
+
+/** What a run takes, in a line. @param {Plan} plan @param {number} steps */
+function priceOf({ parameters, bytes, fits, estimated_seconds_per_step: seconds, notes }, steps) {
+  const price = [`${formatCompact(parameters)} parameters`, formatBytes(bytes.total)];
+  if (seconds !== null) price.push(`about ${formatDuration(seconds * steps)}`);
+  if (!fits) price.push("does not fit this device", ...notes);
+  return price.join(" · ");
 }
 
 /**

@@ -85,7 +85,9 @@ export interface Device {
 export interface Plan {
   parameters: number;
   bytes: { total: number };
+  fits: boolean;
   estimated_seconds_per_step: number | null;
+  notes: string[];
 }
 
 export interface Dataset {
