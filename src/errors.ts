@@ -81,3 +81,8 @@ export class NoDeviceError extends ProblemError {
     super(503, "No GPU", `no run can be started: ${reason}`);
   }
 }
+
+/** An internal error's message, fit for a client: file URLs and absolute paths are taken out. */
+export function withoutPaths(message: string): string {
+  return message.replaceAll(/(?:file:\/\/)?(?<![\w:/])(?:\/[\w.@+-]+){2,}/g, "…");
+}

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { createApp } from "./app.ts";
-import { sampleText } from "./data/sample.ts";
+import { sampleText } from "./data/sample_corpus.ts";
 import { EnvError, readEnv } from "./env.ts";
 import { openLog } from "./log.ts";
 import { openReverie } from "./runs/reverie.ts";

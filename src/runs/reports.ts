@@ -1,4 +1,5 @@
 import { now } from "../db/ids.ts";
+import { withoutPaths } from "../errors.ts";
 import type { Report } from "../train/protocol.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint_store.ts";
 import type { EventLog } from "./event_log.ts";
@@ -106,7 +107,7 @@ function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed"
 
 function recordEnd({ runs, events }: Stores, run: RunRow, report: Of<"ended">): void {
   const status = statusAfterEnd(report.reason, run.stop_requested);
-  const error = report.reason === "failed" ? report.error : null;
+  const error = report.reason === "failed" ? withoutPaths(report.error) : null;
   runs.update(run.id, {
     status,
     step: report.step,

@@ -1,7 +1,7 @@
 import type { Database } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
 import type { EventType } from "../db/schema.ts";
-import { ConflictError, NoDeviceError, UnprocessableError } from "../errors.ts";
+import { ConflictError, NoDeviceError, UnprocessableError, withoutPaths } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RunRequest } from "../train/config.ts";
 import type { DeviceInfo, Report } from "../train/protocol.ts";
@@ -240,10 +240,11 @@ export class Runner {
     this.#trainer = null;
     const hadDevice = this.#trainerReady;
     this.#trainerReady = false;
-    if (this.#active !== null) this.#putBack(this.#active, `the trainer crashed: ${cause.message}`, { crashed: true });
+    const why = withoutPaths(cause.message);
+    if (this.#active !== null) this.#putBack(this.#active, `the trainer crashed: ${why}`, { crashed: true });
     this.#release();
     // One that died before it had a device would die again.
-    if (!hadDevice) this.#setDevice({ status: "none", reason: `the trainer could not start: ${cause.message}` });
+    if (!hadDevice) this.#setDevice({ status: "none", reason: `the trainer could not start: ${why}` });
     else if (!this.#closing) this.#openTrainer();
   }
 
