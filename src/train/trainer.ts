@@ -25,6 +25,8 @@ export interface StepResult {
   lr: number;
   /** Global L2 norm before clipping; not finite where the update was skipped. */
   gradNorm: number;
+  /** Targets in the batch: what the mean is over. */
+  targets: number;
 }
 
 export interface GenerationSettings {
@@ -126,7 +128,7 @@ export class Trainer {
   static async create(gpu: Gpu, config: RunConfig): Promise<Trainer> {
     const generation = { temperature: config.sample.temperature, topK: config.sample.top_k };
     const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, generation));
-    initializeWeights(gpu.device, trainer.parameters, config.seed);
+    await initializeWeights(gpu.device, trainer.parameters, config.seed);
     return trainer;
   }
 
@@ -159,6 +161,7 @@ export class Trainer {
       const step = ++this.step;
       return {
         step,
+        targets: targetCount,
         loss: metrics[2 * index] / targetCount,
         lr: learningRate(this.config, step),
         gradNorm: metrics[2 * index + 1],

@@ -10,10 +10,10 @@ const WEIGHT_STREAM = 0x696e_6974;
 const PIECE_ELEMENTS = 2 ** 20;
 
 /** The initial value of every parameter, drawn on the CPU so that all adapters start from the same bits. */
-export function initializeWeights(device: GPUDevice, arena: Arena, seed: number): void {
+export async function initializeWeights(device: GPUDevice, arena: Arena, seed: number): Promise<void> {
   for (const [index, { spec }] of arena.layout.parameters.entries()) {
     const next = initialValues(spec, new Random(seed, WEIGHT_STREAM + index));
-    writeTensor(device, arena, spec, (piece) => {
+    await writeTensor(device, arena, spec, (piece) => {
       for (let i = 0; i < piece.length; i++) piece[i] = next();
     });
   }
@@ -24,17 +24,17 @@ function initialValues({ init }: ParameterSpec, random: Random): () => number {
 }
 
 /** Fills a tensor piece by piece, in C order. */
-export function writeTensor(
+export async function writeTensor(
   device: GPUDevice,
   arena: Arena,
   { name }: Pick<ParameterSpec, "name">,
-  fill: (piece: Float32Array<ArrayBuffer>) => void,
-): void {
+  fill: (piece: Float32Array<ArrayBuffer>) => void | Promise<void>,
+): Promise<void> {
   for (const shard of arena.shards(name)) {
     const total = elements(shard.shape);
     for (let start = 0; start < total; start += PIECE_ELEMENTS) {
       const piece = new Float32Array(Math.min(PIECE_ELEMENTS, total - start));
-      fill(piece);
+      await fill(piece);
       device.queue.writeBuffer(shard.buffer, shard.offset + 4 * start, piece);
     }
   }

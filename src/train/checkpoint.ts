@@ -1,0 +1,121 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { syncFolder, writeDurably } from "../data/durable_file.ts";
+import type { Tokenizer } from "../data/tokenizer.ts";
+import { generationConfig, huggingFaceConfig } from "../export/hugging_face.ts";
+import { encodeSafetensors, SafetensorsFile } from "../export/safetensors.ts";
+import type { Arena } from "../model/arena.ts";
+import { modelConfig } from "./config.ts";
+import type { CheckpointFile } from "./protocol.ts";
+import type { Trainer } from "./trainer.ts";
+import { readTensor, writeTensor } from "./weights.ts";
+
+/**
+ * A checkpoint is a folder: a Hugging Face model (weights, config, tokenizer) and, in `optimizer.safetensors` and
+ * `trainer_state.json`, all else that going on exactly takes. It appears under its name only when whole and on disk.
+ */
+
+/** What a run must remember beside weights and moments. */
+export const TrainerState = z.object({
+  format: z.literal(1),
+  /** Updates made. */
+  step: z.int().min(0),
+  /** Training windows consumed. */
+  position: z.int().min(0),
+  /** Targets trained on. */
+  tokens_seen: z.int().min(0),
+  skipped_steps: z.int().min(0),
+});
+export type TrainerState = z.output<typeof TrainerState>;
+
+/** Writes a checkpoint into a new folder under `folder`, and gives its name and files. */
+export async function writeCheckpoint(
+  folder: string,
+  trainer: Trainer,
+  tokenizer: Tokenizer,
+  state: Omit<TrainerState, "format" | "step">,
+): Promise<{ directory: string; files: CheckpointFile[] }> {
+  const model = modelConfig(trainer.config);
+  // A step may be reached again after a crash: the name is never one that exists.
+  const directory = `step-${String(trainer.step).padStart(9, "0")}-${randomUUID().slice(0, 8)}`;
+  const temporary = join(folder, `${directory}.tmp`);
+  await mkdir(temporary, { recursive: true });
+  const files: CheckpointFile[] = [];
+  const add = async (name: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) => {
+    files.push({ name, ...await writeHashed(join(temporary, name), pieces) });
+  };
+  const addJson = (name: string, value: unknown) => add(name, [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")]);
+  try {
+    // `format: pt` is what transformers asks of a file before it loads it.
+    await add("model.safetensors", encodeSafetensors(tensorsOf(trainer, trainer.parameters, ""), { format: "pt" }));
+    await addJson("config.json", huggingFaceConfig(model));
+    await addJson("generation_config.json", generationConfig(model, trainer.config.sample));
+    await addJson("tokenizer.json", tokenizer.toJSON());
+    const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(trainer, arena, `${name}.`));
+    await add("optimizer.safetensors", encodeSafetensors(moments, {}));
+    await addJson("trainer_state.json", { format: 1, step: trainer.step, ...state } satisfies TrainerState);
+    await syncFolder(temporary);
+    await rename(temporary, join(folder, directory));
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  return { directory, files };
+}
+
+/**
+ * Loads weights, moments and step into a trainer of the same configuration.
+ * @throws Error naming the file, where one is missing, cut or of another shape
+ */
+export async function readCheckpoint(folder: string, trainer: Trainer): Promise<TrainerState> {
+  const state = TrainerState.parse(JSON.parse(await readFile(join(folder, "trainer_state.json"), "utf8")));
+  await loadArena(join(folder, "model.safetensors"), trainer, trainer.parameters, "");
+  for (const [name, arena] of trainer.moments) {
+    await loadArena(join(folder, "optimizer.safetensors"), trainer, arena, `${name}.`);
+  }
+  trainer.step = state.step;
+  return state;
+}
+
+function tensorsOf(trainer: Trainer, arena: Arena, prefix: string) {
+  return arena.layout.parameters.map(({ spec }) => ({
+    name: prefix + spec.name,
+    shape: spec.shape,
+    bytes: readTensor(trainer.readback, arena, spec.name),
+  }));
+}
+
+async function loadArena(path: string, trainer: Trainer, arena: Arena, prefix: string): Promise<void> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    for (const { spec } of arena.layout.parameters) {
+      const shape = file.tensors.get(prefix + spec.name)?.shape;
+      if (shape?.join() !== spec.shape.join()) {
+        throw new Error(`${path}: ${prefix}${spec.name} has shape [${shape}], the run needs [${spec.shape}]`);
+      }
+      let offset = 0;
+      await writeTensor(trainer.gpu.device, arena, spec, async (piece) => {
+        await file.read(prefix + spec.name, offset, new Uint8Array(piece.buffer));
+        offset += piece.byteLength;
+      });
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeHashed(path: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  await writeDurably(path, async (append) => {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      bytes += piece.length;
+      await append(piece);
+    }
+  });
+  return { bytes, sha256: hash.digest("hex") };
+}

@@ -1,0 +1,100 @@
+import { freemem } from "node:os";
+import { matmulNN } from "#kernels/matmul.ts";
+import { type Gpu, GpuError } from "../gpu/device.ts";
+import { Memory, type Tensor } from "../gpu/memory.ts";
+import { Plan } from "../gpu/plan.ts";
+import { Readback } from "../gpu/readback.ts";
+import type { DeviceInfo } from "./protocol.ts";
+
+/** Side of the square matrices that are multiplied. */
+const SIZE = 512;
+const COPY_BYTES = 64 * 2 ** 20;
+/** Work is repeated until it takes this long, so that a readback's ~11 ms do not matter. */
+const ENOUGH_MS = 100;
+
+/**
+ * Says what an adapter is and measures it with Reverie's own matmul, whose answer is checked: an adapter that is there
+ * proves nothing (one seen computed zeros in silence).
+ * @throws GpuError when the answer is wrong
+ */
+export async function reportDevice(gpu: Gpu): Promise<DeviceInfo> {
+  const { name, vendor, architecture, driver, software } = gpu.identity;
+  return {
+    name,
+    vendor,
+    architecture,
+    driver,
+    software,
+    features: [...gpu.device.features].sort(),
+    limits: { ...gpu.limits },
+    memoryBytes: software ? freemem() : null,
+    measured: await measure(gpu),
+  };
+}
+
+async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
+  const memory = new Memory(gpu);
+  const readback = new Readback(gpu);
+  const plan = new Plan(gpu, "measure");
+  try {
+    const [a, b, c] = ["a", "b", "c"].map((name) => memory.tensor("activations", name, [SIZE, SIZE]));
+    // Small integers: the product is exact in f32, whatever the order of addition.
+    fill(gpu, a, (index) => index % 3);
+    fill(gpu, b, (index) => index % 5);
+    await gpu.guard("measuring matmul", () =>
+      plan.record(matmulNN, { a, b, c }, {
+        m: SIZE,
+        n: SIZE,
+        k: SIZE,
+        a_stride: SIZE,
+        b_stride: SIZE,
+        c_stride: SIZE,
+        accumulate: 0,
+      }));
+    await run(gpu, readback, c, 1, (encoder) => plan.encode(encoder)); // compiles
+    checkProduct(await readback.readF32(c));
+    const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));
+    const from = memory.buffer("activations", "copy from", COPY_BYTES);
+    const to = memory.buffer("activations", "copy to", COPY_BYTES);
+    const copyMs = await timeEach(gpu, readback, c, (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES));
+    return { gflops: 2 * SIZE ** 3 / matmulMs / 1e6, gigabytesPerSecond: 2 * COPY_BYTES / copyMs / 1e6 };
+  } finally {
+    plan.free();
+    readback.free();
+    memory.free();
+  }
+}
+
+function fill(gpu: Gpu, tensor: Tensor, value: (index: number) => number): void {
+  gpu.device.queue.writeBuffer(tensor.buffer, tensor.offset, Float32Array.from({ length: SIZE * SIZE }, (_, i) => value(i)));
+}
+
+function checkProduct(product: Float32Array): void {
+  for (const index of [0, SIZE + 1, SIZE * SIZE - 1]) {
+    const [row, column] = [Math.floor(index / SIZE), index % SIZE];
+    let expected = 0;
+    for (let k = 0; k < SIZE; k++) expected += ((row * SIZE + k) % 3) * ((k * SIZE + column) % 5);
+    if (product[index] !== expected) {
+      throw new GpuError(`the adapter multiplies wrongly: element ${index} is ${product[index]}, not ${expected}`);
+    }
+  }
+}
+
+type Encode = (encoder: GPUCommandEncoder) => void;
+
+/** Milliseconds for one `encode`, repeated within one submit for long enough. */
+async function timeEach(gpu: Gpu, readback: Readback, sync: Tensor, encode: Encode): Promise<number> {
+  for (let times = 1;; times *= 4) {
+    const elapsedMs = await run(gpu, readback, sync, times, encode);
+    if (elapsedMs >= ENOUGH_MS) return elapsedMs / times;
+  }
+}
+
+async function run(gpu: Gpu, readback: Readback, sync: Tensor, times: number, encode: Encode): Promise<number> {
+  const start = performance.now();
+  const encoder = gpu.device.createCommandEncoder({ label: "measure" });
+  for (let i = 0; i < times; i++) encode(encoder);
+  gpu.device.queue.submit([encoder.finish()]);
+  await readback.read({ ...sync, size: 4 }); // sync point
+  return performance.now() - start;
+}

@@ -1,0 +1,222 @@
+import { setImmediate } from "node:timers/promises";
+import { IGNORED_TARGET, type EvaluationBatch, splitCorpus, TrainingBatches, ValidationBatches } from "../data/batches.ts";
+import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
+import type { Tokenizer } from "../data/tokenizer.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { RunControl } from "./run_control.ts";
+import { RunMeter } from "./run_meter.ts";
+import type { Command, DeviceInfo, Report } from "./protocol.ts";
+import { Trainer } from "./trainer.ts";
+
+type Start = Extract<Command, { type: "start" }>;
+type Ended = Extract<Report, { type: "ended" }>;
+
+/** Past this many updates skipped in a row, the run is not training any more. */
+const MOST_SKIPPED_IN_A_ROW = 10;
+
+/** What one attempt at a run works with. */
+interface Attempt {
+  gpu: Gpu;
+  device: DeviceInfo;
+  command: Start;
+  control: RunControl;
+  post: (report: Report) => void;
+}
+
+/** Trains a run from its start or its last checkpoint until it is done or told to stop, reporting all the way. */
+export async function trainRun(attempt: Attempt): Promise<Ended> {
+  const { command: { config, files }, gpu } = attempt;
+  const kind = config.tokenizer.kind === "byte" ? "byte" : "char";
+  const corpus = await prepareTokens({ textPath: files.text, textSha256: files.textSha256, kind, folder: files.tokens });
+  try {
+    const trainer = await Trainer.create(gpu, config);
+    try {
+      return await new RunLoop(attempt, corpus, trainer).run();
+    } finally {
+      trainer.free();
+    }
+  } finally {
+    corpus.close();
+  }
+}
+
+class RunLoop {
+  readonly #tokenizer: Tokenizer;
+  readonly #validation: ValidationBatches | null;
+  readonly #batches: TrainingBatches;
+  readonly #meter: RunMeter;
+  #tokensSeen = 0;
+  #skippedSteps = 0;
+  #skippedInARow = 0;
+  #checkpointedStep: number | null = null;
+  #trainLoss: number | null = null;
+  /** The latest validation loss and its step. */
+  #validated: { step: number; loss: number } | null = null;
+
+  constructor(readonly attempt: Attempt, readonly corpus: TokenCorpus, readonly trainer: Trainer) {
+    const { config } = attempt.command;
+    const shape = { contextLength: config.context_length, batchSize: config.batch_size };
+    const { train, validation } = splitCorpus(corpus, config.validation_fraction);
+    this.#tokenizer = corpus.tokenizer;
+    this.#batches = new TrainingBatches(train, { ...shape, seed: config.seed });
+    this.#validation = config.validation_fraction > 0
+      ? new ValidationBatches(validation, { ...shape, batches: config.eval.batches })
+      : null;
+    this.#meter = new RunMeter(config, attempt.device);
+  }
+
+  async run(): Promise<Ended> {
+    const { control, command: { config, run_id } } = this.attempt;
+    await this.#begin();
+    while (this.trainer.step < config.max_steps) {
+      await setImmediate(); // commands arrive between bursts
+      if (control.stop) return await this.#stop(control.stop);
+      if (control.takeCheckpointRequest()) await this.#checkpoint();
+      await this.#burst();
+      await this.#milestones();
+      if (this.#skippedInARow >= MOST_SKIPPED_IN_A_ROW) throw new DivergedError(this.#skippedInARow);
+    }
+    return { type: "ended", run_id, step: this.trainer.step, reason: "succeeded" };
+  }
+
+  async #begin(): Promise<void> {
+    const { command: { files, run_id }, post } = this.attempt;
+    if (files.resumeFrom !== null) {
+      const state = await readCheckpoint(files.resumeFrom, this.trainer);
+      this.#batches.position = state.position;
+      this.#tokensSeen = state.tokens_seen;
+      this.#skippedSteps = state.skipped_steps;
+      this.#checkpointedStep = state.step;
+    }
+    post({
+      type: "started",
+      run_id,
+      step: this.trainer.step,
+      parameters: this.#meter.parameters,
+      epoch: this.#batches.epoch,
+      tokens_seen: this.#tokensSeen,
+    });
+    if (files.resumeFrom === null) {
+      await this.#evaluate();
+      await this.#checkpoint();
+    }
+  }
+
+  /** Steps to the next milestone at most, as many as fit the time budget of a burst. */
+  async #burst(): Promise<void> {
+    const { command: { config, run_id }, post } = this.attempt;
+    const { step } = this.trainer;
+    const milestones = [config.eval.every, config.checkpoint.every, config.sample.every].filter((every) => every > 0);
+    const toMilestone = Math.min(...milestones.map((every) => every - step % every), config.max_steps - step);
+    const steps = this.#meter.burstSteps(Math.min(toMilestone, this.trainer.mostSteps));
+    const start = performance.now();
+    const results = await this.trainer.train(this.#batches, steps);
+    const points = this.#meter.points(results, performance.now() - start, this.#batches);
+    for (const { loss, gradNorm, targets } of results) {
+      const skipped = !Number.isFinite(gradNorm);
+      this.#tokensSeen += targets;
+      this.#skippedSteps += Number(skipped);
+      this.#skippedInARow = skipped ? this.#skippedInARow + 1 : 0;
+      this.#trainLoss = loss;
+    }
+    post({
+      type: "progress",
+      run_id,
+      points,
+      tokens_seen: this.#tokensSeen,
+      eta_seconds: this.#meter.etaSeconds(this.trainer.step),
+      skipped_steps: this.#skippedSteps,
+    });
+  }
+
+  /** What is due at this step. The checkpoint comes last: a run that goes on from it has the rest behind it. */
+  async #milestones(): Promise<void> {
+    const { config } = this.attempt.command;
+    const { step } = this.trainer;
+    const due = (every: number) => every > 0 && (step % every === 0 || step === config.max_steps);
+    if (due(config.eval.every)) await this.#evaluate();
+    if (due(config.sample.every)) await this.#sample();
+    if (due(config.checkpoint.every)) await this.#checkpoint();
+  }
+
+  async #stop(reason: "paused" | "cancelled" | "interrupted"): Promise<Ended> {
+    await this.#checkpoint();
+    return { type: "ended", run_id: this.attempt.command.run_id, step: this.trainer.step, reason };
+  }
+
+  async #evaluate(): Promise<void> {
+    if (!this.#validation) return;
+    const { command: { run_id }, post } = this.attempt;
+    let bytes = 0;
+    const counted = countBytes(this.#validation, this.#tokenizer, (more) => bytes += more);
+    const { nats, targets } = await this.trainer.evaluate(counted);
+    const val_loss = nats / targets;
+    this.#validated = { step: this.trainer.step, loss: val_loss };
+    post({
+      type: "evaluated",
+      run_id,
+      step: this.trainer.step,
+      val_loss,
+      val_perplexity: Math.exp(val_loss),
+      val_bpb: nats / (Math.LN2 * bytes),
+    });
+  }
+
+  async #sample(): Promise<void> {
+    const { command: { config, run_id }, control, post } = this.attempt;
+    const { prompt, max_tokens } = config.sample;
+    const { step } = this.trainer;
+    const known = this.#tokenizer.encodeKnown(prompt);
+    // A model continues something: where the corpus has nothing of the prompt, its first token stands in.
+    const start = known.length > 0 ? known : Uint32Array.of(0);
+    const stop = () => control.stop !== null;
+    const tokens = await this.trainer.generate(start, max_tokens, { seed: config.seed + step, stop });
+    post({ type: "sampled", run_id, step, prompt, text: this.#tokenizer.decode(tokens) });
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { command: { files, run_id }, post } = this.attempt;
+    const { step } = this.trainer;
+    if (this.#checkpointedStep === step) return;
+    const written = await writeCheckpoint(files.checkpoints, this.trainer, this.#tokenizer, {
+      position: this.#batches.position,
+      tokens_seen: this.#tokensSeen,
+      skipped_steps: this.#skippedSteps,
+    });
+    this.#checkpointedStep = step;
+    post({
+      type: "checkpointed",
+      run_id,
+      step,
+      ...written,
+      train_loss: this.#trainLoss,
+      val_loss: this.#validated?.step === step ? this.#validated.loss : null,
+    });
+  }
+}
+
+export class DivergedError extends Error {
+  override name = "DivergedError";
+
+  constructor(steps: number) {
+    super(
+      `the gradient was not finite for ${steps} steps in a row: lower optimizer.learning_rate, ` +
+        "raise optimizer.warmup_steps or set optimizer.grad_clip",
+    );
+  }
+}
+
+/** The batches as they are, telling the UTF-8 bytes of their targets. */
+function* countBytes(
+  batches: Iterable<EvaluationBatch>,
+  tokenizer: Tokenizer,
+  tell: (bytes: number) => void,
+): Generator<EvaluationBatch> {
+  for (const batch of batches) {
+    let bytes = 0;
+    for (const target of batch.targets) if (target !== IGNORED_TARGET) bytes += tokenizer.tokenBytes(target);
+    tell(bytes);
+    yield batch;
+  }
+}

@@ -1,0 +1,61 @@
+/// <reference lib="deno.worker" />
+import { pinBackend } from "../gpu/backend.ts";
+import { Gpu } from "../gpu/device.ts";
+import { reportDevice } from "./device_report.ts";
+import type { Command, DeviceInfo, Report } from "./protocol.ts";
+import { RunControl } from "./run_control.ts";
+import { trainRun } from "./run_loop.ts";
+
+/** The Worker that owns the GPU: commands in, reports out, one run at a time. */
+
+const post = (report: Report) => self.postMessage(report);
+
+const opening = open();
+let current: { run_id: string; control: RunControl } | null = null;
+
+self.onmessage = ({ data: command }: MessageEvent<Command>) => {
+  switch (command.type) {
+    case "start":
+      void start(command);
+      break;
+    case "stop":
+      if (current?.run_id === command.run_id) current.control.stop = command.reason;
+      break;
+    case "checkpoint":
+      if (current?.run_id === command.run_id) current.control.requestCheckpoint();
+      break;
+  }
+};
+
+async function open(): Promise<{ gpu: Gpu; device: DeviceInfo } | null> {
+  try {
+    pinBackend();
+    const gpu = await Gpu.open(navigator.gpu);
+    const device = await reportDevice(gpu);
+    post({ type: "device", device });
+    return { gpu, device };
+  } catch (error) {
+    post({ type: "no_device", message: messageOf(error) });
+    return null;
+  }
+}
+
+async function start(command: Extract<Command, { type: "start" }>): Promise<void> {
+  const { run_id } = command;
+  const control = new RunControl();
+  current = { run_id, control };
+  const opened = await opening;
+  try {
+    if (!opened) throw new Error("there is no GPU to train on");
+    const ended = await trainRun({ ...opened, command, control, post });
+    current = null;
+    post(ended);
+  } catch (error) {
+    current = null;
+    post({ type: "ended", run_id, step: 0, reason: "failed", error: messageOf(error) });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
