@@ -92,7 +92,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   const methodsOf = allowedMethods(app);
   app.notFound((c) => {
     const allow = methodsOf(c.req.path);
-    const problem = allow.length > 0
+    const problem = allow.length > 0 && !allow.includes(c.req.method)
       ? new ProblemError(405, "Method not allowed", `${c.req.path} takes ${allow.join(", ")}`, {
         headers: { allow: allow.join(", ") },
       })

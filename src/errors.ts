@@ -84,5 +84,5 @@ export class NoDeviceError extends ProblemError {
 
 /** An internal error's message, fit for a client: file URLs and absolute paths are taken out. */
 export function withoutPaths(message: string): string {
-  return message.replaceAll(/(?:file:\/\/)?(?<![\w:/])(?:\/[\w.@+-]+){2,}/g, "…");
+  return message.replaceAll(/file:\/\/[^\s"')]+|(?<![\w:/.])(?:\/[\w.@+-]+){2,}/g, "…");
 }

@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { Fixture } from "../runs/fixture.ts";
+import { parseRange } from "#routes/serve_file.ts";
+import { call } from "./http.ts";
+
+let fixture: Fixture;
+let runId: string;
+beforeEach(async () => {
+  fixture = await Fixture.open();
+  runId = await fixture.run();
+  fixture.trainer.started();
+  fixture.trainer.checkpointed(0);
+  fixture.trainer.checkpointed(10, 2);
+  fixture.trainer.checkpointed(20, 3);
+});
+afterEach(() => fixture.close());
+
+const list = async () => (await call(fixture, "GET", `/api/runs/${runId}/checkpoints`)).body.data;
+/** `weights of step 20` */
+const CONTENT = "weights of step 20";
+
+test("checkpoints are listed, newest first, with the best marked", async () => {
+  const checkpoints = await list();
+  expect(checkpoints.map(({ step }) => step as number)).toEqual([20, 10, 0]);
+  expect(checkpoints.map(({ is_best }) => is_best as boolean)).toEqual([false, true, false]);
+  const one = (await call(fixture, "GET", `/api/checkpoints/${checkpoints[1].id}`)).body;
+  expect(one).toEqual(checkpoints[1]);
+  expect(Object.keys(one).toSorted()).toEqual([
+    "bytes",
+    "created_at",
+    "files",
+    "id",
+    "is_best",
+    "run_id",
+    "step",
+    "train_loss",
+    "val_loss",
+  ]);
+});
+
+test("a checkpoint is deleted with its folder", async () => {
+  const [newest] = await list();
+  const folder = fixture.reverie.checkpoints.folder(fixture.reverie.checkpoints.get(newest.id));
+  expect(existsSync(folder)).toBe(true);
+  expect((await call(fixture, "DELETE", `/api/checkpoints/${newest.id}`)).status).toBe(204);
+  expect((await call(fixture, "GET", `/api/checkpoints/${newest.id}`)).status).toBe(404);
+  expect(existsSync(folder)).toBe(false);
+});
+
+describe("a file", () => {
+  let path: string;
+  beforeEach(async () => {
+    path = `/api/checkpoints/${(await list())[0].id}/files/model.safetensors`;
+  });
+  const get = (headers: Record<string, string> = {}, method = "GET") => call(fixture, method, path, undefined, headers);
+
+  test("comes whole", async () => {
+    const { status, text, headers } = await get();
+    expect([status, text]).toEqual([200, CONTENT]);
+    expect(headers.get("content-length")).toBe(String(CONTENT.length));
+    expect(headers.get("accept-ranges")).toBe("bytes");
+  });
+
+  test("says the same to HEAD, without the body", async () => {
+    const { status, text, headers } = await get({}, "HEAD");
+    expect([status, text]).toEqual([200, ""]);
+    expect(headers.get("content-length")).toBe(String(CONTENT.length));
+  });
+
+  test.each([
+    ["bytes=0-6", 206, "weights", "bytes 0-6/18"],
+    ["bytes=8-", 206, "of step 20", "bytes 8-17/18"],
+    ["bytes=-2", 206, "20", "bytes 16-17/18"],
+    ["bytes=16-99", 206, "20", "bytes 16-17/18"],
+    ["bytes=18-", 416, "", "bytes */18"],
+    ["bytes=5-2", 200, CONTENT, null],
+    ["bytes=0-1,3-4", 200, CONTENT, null],
+    ["lines=1-2", 200, CONTENT, null],
+  ])("in the range %s", async (range, status, text, contentRange) => {
+    const answer = await get({ range });
+    expect([answer.status, answer.text, answer.headers.get("content-range")]).toEqual([status, text, contentRange]);
+  });
+
+  test("has an ETag that conditions understand", async () => {
+    const etag = (await get()).headers.get("etag")!;
+    expect((await get({ "if-none-match": `"x", ${etag}` })).status).toBe(304);
+    expect((await get({ "if-none-match": '"x"' })).status).toBe(200);
+    expect((await get({ range: "bytes=0-0", "if-range": etag })).status).toBe(206);
+    expect((await get({ range: "bytes=0-0", "if-range": '"x"' })).status).toBe(200);
+  });
+
+  test.each(["nope.bin", "..%2F..%2Fsecret.key", "%2e%2e", ".."])("named %s is not there", async (name) => {
+    const answer = await call(fixture, "GET", path.replace("model.safetensors", name));
+    expect(answer.status).toBe(404);
+  });
+});
+
+test("ranges of an empty file cannot be satisfied", () => {
+  expect(parseRange("bytes=0-", 0)).toBe("unsatisfiable");
+  expect(parseRange("bytes=-1", 0)).toBe("unsatisfiable");
+});
