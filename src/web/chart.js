@@ -14,6 +14,7 @@ const BATCH = 1, TRAIN = 2, VALIDATION = 3;
 export class LossChart {
   #root = byId("chart", HTMLDivElement);
   #empty = byId("chart-empty", HTMLElement);
+  #step = byId("at-step", HTMLOutputElement);
   #log = byId("log-steps", HTMLInputElement);
   #readout = [BATCH, TRAIN, VALIDATION].map((series) =>
     byId(["at-batch", "at-train", "at-val"][series - 1], HTMLOutputElement)
@@ -115,6 +116,7 @@ export class LossChart {
     const plot = this.#plot;
     if (plot === null) return;
     const at = plot.cursor.idx ?? plot.data[0].length - 1;
+    setText(this.#step, formatCount(plot.data[0][at]));
     for (const series of [BATCH, TRAIN, VALIDATION]) {
       let i = at;
       while (i >= 0 && plot.data[series][i] == null) i--;

@@ -16,22 +16,28 @@ const store = new Store(requestDraw);
 const list = new RunList();
 const form = new RunForm((run) => location.hash = `#/runs/${run.id}`);
 const view = new RunView((action) => store.act(action));
+const main = byId("main", HTMLElement);
 const banner = byId("banner", HTMLElement);
 const connection = byId("connection", HTMLElement);
 const more = byId("runs-more", HTMLButtonElement);
 let drawRequested = false;
 
 more.addEventListener("click", () => store.loadOlderRuns());
-window.addEventListener("hashchange", () => {
+addEventListener("hashchange", () => {
   route();
-  byId("main", HTMLElement).focus({ preventScroll: true });
+  main.focus({ preventScroll: true });
   scrollTo(0, 0);
 });
+// The fragment is the run's: a skip to `#main` must not take its place.
+byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 // Whatever failed without a place of its own on the page: the reader must know that it is not what it seems.
-window.addEventListener(
-  "unhandledrejection",
-  ({ reason }) => showBanner(reason instanceof Error ? reason.message : String(reason)),
-);
+addEventListener("unhandledrejection", (event) => {
+  const { reason } = /** @type {PromiseRejectionEvent} */ (event);
+  showBanner(reason instanceof Error ? reason.message : String(reason));
+});
 
 // The feed begins where the log stood before the reads: what happens meanwhile comes again as events.
 const sequence = await getLastSequence();
