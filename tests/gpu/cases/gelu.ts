@@ -5,8 +5,8 @@ import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 import { Workbench } from "../workbench.ts";
 
-/** WGSL lets tanh be off by 1e-5. */
-const TOLERANCE = 1e-5;
+/** Software adapters are good to 2e-7; WGSL lets tanh be off by 1e-5, which would hide a digit of 0.044715. */
+const TOLERANCE = 1e-6;
 
 /** Random values, then the far ends: ±0, tails where GELU is 0 or x, and values whose cube overflows an f32. */
 function inputs(length: number): Float64Array {

@@ -24,17 +24,17 @@ async function draw(
   tokens.set(prompt);
   const bindings = {
     logits: bench.tensor("logits", [logits.length], logits),
-    state: bench.tensor("state", [2], Uint32Array.of(prompt.length, 0)),
+    state: bench.tensor("state", [3], Uint32Array.of(prompt.length, 0, seed)),
     tokens: bench.tensor("tokens", [context], tokens),
     output: bench.tensor("output", [draws], new Uint32Array(draws).fill(0xffff_ffff)),
   };
-  bench.plan.record(sampleToken, bindings, { vocabulary: logits.length, context, top_k, seed, temperature });
+  bench.plan.record(sampleToken, bindings, { vocabulary: logits.length, context, top_k, temperature });
   bench.run(draws);
   bench.plan.free();
   return {
     output: [...await bench.readU32(bindings.output)],
     tokens: [...await bench.readU32(bindings.tokens)],
-    state: [...await bench.readU32(bindings.state)],
+    state: [...await bench.readU32(bindings.state)].slice(0, 2),
   };
 }
 
@@ -115,7 +115,7 @@ export const cases: GpuCase[] = [
         const x = bench.tensor("x", [5, channels], rows);
         for (const held of [1, 3, 5]) {
           const y = bench.output("y", [channels]);
-          bench.plan.record(selectRow, { state: bench.tensor("state", [2], Uint32Array.of(held, 9)), x, y }, {
+          bench.plan.record(selectRow, { state: bench.tensor("state", [3], Uint32Array.of(held, 9, 1)), x, y }, {
             channels,
           });
           bench.run();
