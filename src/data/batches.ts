@@ -35,7 +35,10 @@ export function tokenRange(source: TokenSource, start: number, end: number): Tok
 }
 
 /** The tokens that train, and the tail that validates. */
-export function splitCorpus(corpus: TokenSource, validationFraction: number): Record<"train" | "validation", TokenSource> {
+export function splitCorpus(
+  corpus: TokenSource,
+  validationFraction: number,
+): Record<"train" | "validation", TokenSource> {
   const { train } = splitTokens(corpus.length, validationFraction);
   return { train: tokenRange(corpus, 0, train), validation: tokenRange(corpus, train, corpus.length) };
 }

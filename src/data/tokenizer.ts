@@ -83,7 +83,9 @@ export function byteTokenizer(): Tokenizer {
 export function parseTokenizer(json: unknown): Tokenizer {
   const { pre_tokenizer, decoder, model } = TokenizerJson.parse(json);
   const tokens = Object.entries(model.vocab).sort(([, a], [, b]) => a - b);
-  if (tokens.some(([, id], index) => id !== index)) throw new Error("tokenizer.json: the ids of vocab are not 0, 1, 2, …");
+  if (tokens.some(([, id], index) => id !== index)) {
+    throw new Error("tokenizer.json: the ids of vocab are not 0, 1, 2, …");
+  }
   if (pre_tokenizer?.type === "ByteLevel" && decoder.type === "ByteLevel") {
     if (tokens.length === 256 && tokens.every(([token, id]) => token === BYTE_TO_CHARACTER[id])) return byteTokenizer();
   } else if (pre_tokenizer === null && decoder.type === "Fuse") {

@@ -42,15 +42,18 @@ const ascending = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
 
 describe("TrainingBatches", () => {
   const sizes: [number, number][] = [[2, 1], [9, 8], [10, 8], [16, 8], [17, 8], [18, 17], [100, 7], [1001, 17], [5, 8]];
-  test.each(sizes)("%d tokens in windows of %d: each but the first is a target once an epoch", (length, contextLength) => {
-    const batches = new TrainingBatches(source(positions(length)), { contextLength, batchSize: 1, seed: 7 });
-    for (let epoch = 0; epoch < 3; epoch++) {
-      const targets: number[] = [];
-      for (let i = 0; i < batches.windowCount; i++) targets.push(...targetsOf(batches.next()));
-      expect(ascending(targets)).toEqual(positions(length).slice(1));
-      expect(batches.epoch).toBe(epoch + 1);
-    }
-  });
+  test.each(sizes)(
+    "%d tokens in windows of %d: each but the first is a target once an epoch",
+    (length, contextLength) => {
+      const batches = new TrainingBatches(source(positions(length)), { contextLength, batchSize: 1, seed: 7 });
+      for (let epoch = 0; epoch < 3; epoch++) {
+        const targets: number[] = [];
+        for (let i = 0; i < batches.windowCount; i++) targets.push(...targetsOf(batches.next()));
+        expect(ascending(targets)).toEqual(positions(length).slice(1));
+        expect(batches.epoch).toBe(epoch + 1);
+      }
+    },
+  );
 
   test("a batch across the end of an epoch goes on in the next", () => {
     const options = { contextLength: 4, seed: 1 };
@@ -127,7 +130,9 @@ describe("TrainingBatches", () => {
       let state = 1;
       return (limit: number) => (state = state * 48271 % 0x7fffffff) % limit;
     })();
-    for (const [vocabulary, contextLength, batchSize] of [[3, 5, 4], [65, 17, 3], [1000, 8, 8], [60_000, 31, 2], [1, 4, 4]]) {
+    for (
+      const [vocabulary, contextLength, batchSize] of [[3, 5, 4], [65, 17, 3], [1000, 8, 8], [60_000, 31, 2], [1, 4, 4]]
+    ) {
       const tokens = source(Array.from({ length: 2000 }, () => random(vocabulary)));
       const batches = new TrainingBatches(tokens, { contextLength, batchSize, seed: 9 });
       for (let i = 0; i < 20; i++) {

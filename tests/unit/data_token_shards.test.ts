@@ -28,7 +28,9 @@ test.each(["char", "byte"] as const)("%s tokens are the tokenizer's, at any offs
   expect(corpus.tokenizer.kind).toBe(kind);
   expect(corpus.tokenizer.vocabSize).toBe(kind === "char" ? new Set(TEXT).size : 256);
   expect(corpus.length).toBe(expected.length);
-  for (const [offset, count] of [[0, 1], [1, 17], [30_000, 70], [7, 0], [expected.length - 3, 3], [0, expected.length]]) {
+  for (
+    const [offset, count] of [[0, 1], [1, 17], [30_000, 70], [7, 0], [expected.length - 3, 3], [0, expected.length]]
+  ) {
     expect(Array.from(corpus.read(offset, count))).toEqual([...expected.subarray(offset, offset + count)]);
   }
   for (const [offset, count] of [[-1, 2], [expected.length, 1], [0, expected.length + 1]]) {
@@ -41,7 +43,9 @@ test.each(["char", "byte"] as const)("%s tokens are the tokenizer's, at any offs
 
 test("a vocabulary past u16 takes u32", async () => {
   const characters: string[] = [];
-  for (let codePoint = 0x10000; characters.length < 0x10001; codePoint++) characters.push(String.fromCodePoint(codePoint));
+  for (let codePoint = 0x10000; characters.length < 0x10001; codePoint++) {
+    characters.push(String.fromCodePoint(codePoint));
+  }
   await writeFile(textPath, characters.join(""));
   const corpus = await prepare("char");
   expect(corpus.tokenizer.vocabSize).toBe(0x10001);

@@ -27,10 +27,12 @@ const codePointsOf = (text: string) => [...new Set(text)].map((character) => cha
 const huggingFace = (tokenizer: Tokenizer) =>
   new HuggingFaceTokenizer(JSON.parse(JSON.stringify(tokenizer)), { clean_up_tokenization_spaces: false });
 
-describe.each([
-  ["char", charTokenizer(codePointsOf(CORPUS))],
-  ["byte", byteTokenizer()],
-] as const)("the %s tokenizer", (kind, tokenizer) => {
+describe.each(
+  [
+    ["char", charTokenizer(codePointsOf(CORPUS))],
+    ["byte", byteTokenizer()],
+  ] as const,
+)("the %s tokenizer", (kind, tokenizer) => {
   test("decodes what it encodes, and counts its bytes", () => {
     for (const text of [...TEXTS, ""]) {
       const ids = tokenizer.encode(text);

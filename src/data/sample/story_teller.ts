@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** Named pieces of template, without the braces: `{"h": "Pip", "h.he": "he"}`. */
 export type Slots = Record<string, string>;
@@ -11,10 +11,12 @@ export class StoryTeller {
   constructor(readonly random: Random, readonly slots: Slots) {}
 
   tell(template: string): string {
-    return this.#expand(template.trim().replace(/\n\s+/g, " "))
+    return this.#expand(template)
+      .replace(/\n +/g, " ")
       .replace(/ {2,}/g, " ")
-      .replace(/ ?\n ?/g, "\n")
-      .replace(/\b([Aa]) (?=[aeiou](?!ne\b|nce\b))/g, "$1n "); // "an apple", but "a one-eyed cat"
+      .replace(/ ?\n\s*/g, "\n")
+      .replace(/\b([Aa]) (?=[aeiou](?!ne\b|nce\b))/g, "$1n ") // "an apple", but "a one-eyed cat"
+      .trim();
   }
 
   #expand(template: string): string {
@@ -70,7 +72,7 @@ function alternativesAt(template: string, open: number): { alternatives: string[
     if (character === "[") depth++;
     if (character === "]") depth--;
     if ((character === "|" && depth === 1) || depth === 0) {
-      alternatives.push(template.slice(start, i));
+      alternatives.push(template.slice(start, i).trim());
       start = i + 1;
     }
     if (depth === 0) return { alternatives, end: i + 1 };

@@ -74,24 +74,26 @@ export const THINGS = [
   { name: "straw hat", why: "A bird had once laid an egg in it, and {h.he} had been proud ever since" },
 ] as const;
 
+/** name: as one counts it; stuff: as there can be enough of it. */
 export const FOODS = [
-  "loaf of brown bread",
-  "jar of clover honey",
-  "pot of bean soup",
-  "round white cheese",
-  "basket of yellow pears",
-  "plum cake",
-  "dish of baked apples",
-  "bag of roasted chestnuts",
-  "blackberry pie",
-  "bowl of barley porridge",
+  { name: "loaf of brown bread", stuff: "bread" },
+  { name: "jar of clover honey", stuff: "honey" },
+  { name: "pot of bean soup", stuff: "soup" },
+  { name: "round white cheese", stuff: "cheese" },
+  { name: "basket of yellow pears", stuff: "fruit" },
+  { name: "plum cake", stuff: "cake" },
+  { name: "bag of roasted chestnuts", stuff: "chestnuts" },
+  { name: "blackberry pie", stuff: "pie" },
+  { name: "bowl of barley porridge", stuff: "porridge" },
 ] as const;
 
 /** sign: "when …"; sky: a sentence; kind: "a … morning". */
 export const SEASONS = {
   spring: {
-    sign: "[the first lambs were born|the hedges turned green|the ice had melted into the brook|the swallows came home]",
-    sky: "[A soft rain was falling|The wind smelled of wet earth|Small white clouds ran across the sky|A cuckoo was calling]",
+    sign:
+      "[the first lambs were born|the hedges turned green|the ice had melted into the brook|the swallows came home]",
+    sky:
+      "[A soft rain was falling|The wind smelled of wet earth|Small white clouds ran across the sky|A cuckoo was calling]",
     kind: "[mild|windy|rainy|bright|fresh]",
   },
   summer: {
@@ -101,12 +103,14 @@ export const SEASONS = {
   },
   autumn: {
     sign: "[the apples were ripe|the leaves turned red and brown|the geese flew south|there was smoke over every roof]",
-    sky: "[Mist lay in the valley|The wind shook the last plums down|Yellow leaves danced along the road|It smelled of mushrooms]",
+    sky:
+      "[Mist lay in the valley|The wind shook the last plums down|Yellow leaves danced along the road|It smelled of mushrooms]",
     kind: "[misty|blustery|crisp|golden|chilly]",
   },
   winter: {
     sign: "[the pond was frozen|snow lay on the roofs|the nights were long|icicles hung from the mill wheel]",
-    sky: "[Snow was falling without a sound|The air was so cold that it rang|A pale sun hung over the hill|Frost glittered on the fences]",
+    sky:
+      "[Snow was falling without a sound|The air was so cold that it rang|A pale sun hung over the hill|Frost glittered on the fences]",
     kind: "[frosty|snowy|grey|bitter|silent]",
   },
 } as const;
