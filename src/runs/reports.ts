@@ -108,14 +108,14 @@ function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed"
 function recordEnd({ runs, events }: Stores, run: RunRow, report: Of<"ended">): void {
   const status = statusAfterEnd(report.reason, run.stop_requested);
   const error = report.reason === "failed" ? withoutPaths(report.error) : null;
-  runs.update(run.id, {
+  const { step } = runs.update(run.id, {
     status,
-    step: report.step,
+    step: report.reason === "failed" ? run.step : report.step, // one that failed need not know where it was
     error,
     stop_requested: null,
     finished_at: isFinished(status) ? now() : null,
   });
-  const facts = { step: report.step, best_val_loss: run.best_val_loss };
+  const facts = { step, best_val_loss: run.best_val_loss };
   if (status === "running") throw new Error("a run whose trainer let go cannot be running");
   if (status === "queued") throw new Error("an interrupted run is put back by the runner");
   events.append(run.id, `run.${status}`, error === null ? facts : { ...facts, error });

@@ -22,8 +22,8 @@ const CONTENT = "weights of step 20";
 
 test("checkpoints are listed, newest first, with the best marked", async () => {
   const checkpoints = await list();
-  expect(checkpoints.map(({ step }) => step as number)).toEqual([20, 10, 0]);
-  expect(checkpoints.map(({ is_best }) => is_best as boolean)).toEqual([false, true, false]);
+  expect(checkpoints.map(({ step }) => step)).toEqual([20, 10, 0]);
+  expect(checkpoints.map(({ is_best }) => is_best)).toEqual([false, true, false]);
   const one = (await call(fixture, "GET", `/api/checkpoints/${checkpoints[1].id}`)).body;
   expect(one).toEqual(checkpoints[1]);
   expect(Object.keys(one).toSorted()).toEqual([
