@@ -95,21 +95,26 @@ export class Plan {
     pass?.end();
   }
 
-  /** As `encode`, with a pass for each dispatch that writes its begin and end times: see `timing.ts`. */
-  encodeTimed(encoder: GPUCommandEncoder, querySet: GPUQuerySet, firstQuery: number): void {
-    let query = firstQuery;
+  /**
+   * As `encode`, with a pass of its own for each dispatch; the `count` from the `first` on write their begin and end
+   * times into the query set: see `timing.ts`.
+   */
+  encodeTimed(encoder: GPUCommandEncoder, querySet: GPUQuerySet, first: number, count: number): void {
+    let index = -first;
     for (const step of this.#steps) {
       if (step.kind !== "dispatch") {
         encodeTransfer(encoder, step);
         continue;
       }
-      const pass = encoder.beginComputePass({
-        timestampWrites: { querySet, beginningOfPassWriteIndex: query++, endOfPassWriteIndex: query++ },
-      });
+      const timed = index >= 0 && index < count;
+      const pass = encoder.beginComputePass(timed
+        ? { timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 } }
+        : {});
       pass.setPipeline(step.pipeline);
       pass.setBindGroup(0, step.bindGroup);
       pass.dispatchWorkgroups(...step.workgroups);
       pass.end();
+      index++;
     }
   }
 

@@ -44,15 +44,21 @@ async function start(command: Extract<Command, { type: "start" }>): Promise<void
   const { run_id } = command;
   const control = new RunControl();
   current = { run_id, control };
+  let step = 0;
+  const follow = (report: Report) => {
+    if (report.type === "started") step = report.step;
+    if (report.type === "progress") step = report.points.at(-1)?.step ?? step;
+    post(report);
+  };
   const opened = await opening;
   try {
     if (!opened) throw new Error("there is no GPU to train on");
-    const ended = await trainRun({ ...opened, command, control, post });
+    const ended = await trainRun({ ...opened, command, control, post: follow });
     current = null;
     post(ended);
   } catch (error) {
     current = null;
-    post({ type: "ended", run_id, step: 0, reason: "failed", error: messageOf(error) });
+    post({ type: "ended", run_id, step, reason: "failed", error: messageOf(error) });
   }
 }
 
