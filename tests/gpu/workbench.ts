@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { packStep, type StepValues } from "#kernels/shared/step.ts";
 import type { Gpu } from "#src/gpu/device.ts";
-import { elements, Memory, type Tensor } from "#src/gpu/memory.ts";
+import { type BufferRange, elements, Memory, type Tensor } from "#src/gpu/memory.ts";
 import { Plan } from "#src/gpu/plan.ts";
 import { Readback } from "#src/gpu/readback.ts";
+
+/** The words of the step uniform. */
+export function stepWords(values: Partial<StepValues>): Uint32Array {
+  const defaults = { seed: 0, inverseTargets: 1, learningRate: 0, correction1: 1, correction2: 1 };
+  return new Uint32Array(packStep({ ...defaults, ...values }).buffer);
+}
 
 /** Unit round-off of f32: the relative error of one rounding. */
 export const F32_EPSILON = 2 ** -24;
@@ -47,14 +53,13 @@ export class Workbench {
 
   /** The uniform that a trainer rewrites each step. */
   step(values: Partial<StepValues>): Tensor {
-    const defaults = { seed: 0, inverseTargets: 1, learningRate: 0, correction1: 1, correction2: 1 };
-    const packed = packStep({ ...defaults, ...values });
-    return this.tensor("step", [packed.byteLength / 4], new Uint32Array(packed.buffer));
+    const words = stepWords(values);
+    return this.tensor("step", [words.length], words);
   }
 
-  write(tensor: Tensor, values: Float64Array | Uint32Array): void {
+  write(range: BufferRange, values: Float64Array | Uint32Array): void {
     const data = values instanceof Uint32Array ? new Uint32Array(values) : Float32Array.from(values);
-    this.gpu.device.queue.writeBuffer(tensor.buffer, tensor.offset, data);
+    this.gpu.device.queue.writeBuffer(range.buffer, range.offset, data);
   }
 
   /** Submits the plan `times` times over. */
@@ -64,12 +69,12 @@ export class Workbench {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
-  read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
-    return this.#readback.readF32(tensor);
+  read(range: BufferRange): Promise<Float32Array<ArrayBuffer>> {
+    return this.#readback.readF32(range);
   }
 
-  readU32(tensor: Tensor): Promise<Uint32Array<ArrayBuffer>> {
-    return this.#readback.readU32(tensor);
+  readU32(range: BufferRange): Promise<Uint32Array<ArrayBuffer>> {
+    return this.#readback.readU32(range);
   }
 
   /** Holds a tensor's values against the twin's: see `assertClose`. */

@@ -3,6 +3,7 @@ import { embeddingForward } from "#kernels/embedding_forward.ts";
 import { positionBackward } from "#kernels/position_backward.ts";
 import * as twin from "../../reference/embedding.ts";
 import { Random } from "../../reference/random.ts";
+import { sortByToken } from "../../reference/sort_by_token.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 import { F32_EPSILON, Workbench } from "../workbench.ts";
 
@@ -32,15 +33,6 @@ function example({ B, T, C, V }: Size) {
     positions: random.normals(T * C),
     dX: random.normals(B * T * C),
   };
-}
-
-/** Rows sorted by their token, ties in order, and where each token's run starts. */
-function sortByToken(tokens: Uint32Array): { order: Uint32Array; segments: Uint32Array } {
-  const N = tokens.length;
-  const order = Array.from(tokens.keys()).sort((a, b) => tokens[a] - tokens[b] || a - b);
-  const segments = new Uint32Array(N + 1).fill(N);
-  segments.set(order.flatMap((row, i) => (i === 0 || tokens[row] !== tokens[order[i - 1]] ? [i] : [])));
-  return { order: Uint32Array.from(order), segments };
 }
 
 const plus = (a: Float64Array, b: Float64Array) => a.map((v, i) => v + b[i]);
