@@ -2,7 +2,7 @@
 import { ApiError, createRun, listDatasets, planRun } from "./api.js";
 import { byId, element, setText } from "./dom.js";
 import { formatBytes, formatCompact, formatDuration } from "./format.js";
-import { PRESETS } from "./presets.js";
+import { PRESETS, SHAPES } from "./presets.js";
 
 /** @import { Plan, Run } from "./types.d.ts" */
 
@@ -20,7 +20,7 @@ export class RunForm {
   /** @param {(run: Run) => void} onCreated */
   constructor(onCreated) {
     const preset = byId("f-preset", HTMLSelectElement);
-    preset.append(...Object.keys(PRESETS).map((name) => element("option", {}, name)));
+    preset.append(...Object.keys(SHAPES).map((name) => element("option", {}, name)));
     preset.addEventListener("change", () => this.#fill(preset.value));
     this.#fill(preset.value);
     this.#form.addEventListener("input", () => this.#preview());
@@ -42,9 +42,9 @@ export class RunForm {
     this.#preview();
   }
 
-  /** @param {string} name of a preset */
+  /** @param {string} name of a shape */
   #fill(name) {
-    const shape = PRESETS[/** @type {keyof typeof PRESETS} */ (name)];
+    const shape = SHAPES[/** @type {keyof typeof SHAPES} */ (name)];
     byId("f-layers", HTMLInputElement).value = String(shape.n_layer);
     byId("f-heads", HTMLInputElement).value = String(shape.n_head);
     byId("f-width", HTMLInputElement).value = String(shape.n_embd);
@@ -94,7 +94,7 @@ export class RunForm {
       ...(text("name") === "" ? {} : { name: text("name") }),
       dataset: text("dataset"),
       model: {
-        preset: text("model.preset"),
+        ...(text("model.preset") in PRESETS ? { preset: text("model.preset") } : {}),
         n_layer: number("model.n_layer"),
         n_head: number("model.n_head"),
         n_embd: number("model.n_embd"),
