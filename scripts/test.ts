@@ -33,7 +33,8 @@ async function runTests(args: string[]): Promise<Counts> {
   const outfile = `${folder}/junit.xml`;
   const reporter = ["--reporter=junit", `--reporter-outfile=${outfile}`];
   try {
-    const exitCode = await run(["node_modules/.bin/bun", "test", ...reporter, ...args]);
+    // Each file starts with fresh modules, so that the order of files decides nothing; what they spawned ends with bun.
+    const exitCode = await run(["node_modules/.bin/bun", "test", "--isolate", "--no-orphans", ...reporter, ...args]);
     const files = args.length > 0 ? [] : await testFiles("tests");
     return countTests({ exitCode, report: await readIfThere(outfile), files });
   } finally {
