@@ -37,8 +37,9 @@ async function main(): Promise<void> {
     stopping = true;
     log.info({ signal }, "stopping");
     const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
-    await reverie.close();
+    await reverie.stop();
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    reverie.close();
     lock.close();
     Deno.exit(0);
   };
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
 }
 
-/** A download that is still under way when everything else has stopped gets this long. */
+/** How long a download that is still under way when everything else has stopped may go on. */
 const DRAIN_MS = 1000;
 
 /** Two servers on one folder would put back each other's runs. The lock ends with the process, however it dies. */

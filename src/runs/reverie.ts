@@ -41,8 +41,10 @@ export interface Reverie {
   hooks: HookStore;
   idempotency: IdempotencyStore;
   runner: Runner;
-  /** Checkpoints what runs, ends followers, closes the database. Requests must be over or ending. */
-  close(): Promise<void>;
+  /** Checkpoints what runs and ends followers once they have seen it. Requests are still answered. */
+  stop(): Promise<void>;
+  /** Closes the database; the last thing. */
+  close(): void;
 }
 
 /** Resolves once the data folder is in order and the device is known. */
@@ -73,12 +75,14 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   await checkpoints.sweep();
   await runner.start();
 
-  const close = async () => {
+  const stop = async () => {
     await runner.close();
     events.close(); // after the runner: followers see its last event
+  };
+  const close = () => {
     db.$client.close();
   };
   return {
-    db, log, tokens, maxUploadBytes, runs, datasets, events, metrics, checkpoints, hooks, idempotency, runner, close,
+    db, log, tokens, maxUploadBytes, runs, datasets, events, metrics, checkpoints, hooks, idempotency, runner, stop, close,
   };
 }

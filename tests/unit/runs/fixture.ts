@@ -68,7 +68,8 @@ export class Fixture {
 
   async close(): Promise<void> {
     this.trainer.obedient = true;
-    if (this.reverie.db.$client.open) await this.reverie.close();
+    await this.reverie.stop();
+    this.reverie.close();
     for (const dead of this.#dead) dead.db.$client.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -215,11 +215,11 @@ describe("a graceful stop", () => {
     const id = await fixture.run();
     fixture.trainer.started();
     fixture.trainer.progress(1, 4);
-    const closing = fixture.reverie.close();
+    const stopping = fixture.reverie.stop();
     expect(fixture.trainer.commands.at(-1)).toEqual({ type: "stop", run_id: id, reason: "interrupted" });
     fixture.trainer.checkpointed(4);
     fixture.trainer.ended("interrupted", 4);
-    await closing;
+    await stopping;
     expect(fixture.trainer.closed).toBe(true);
     await fixture.boot();
     expect(fixture.trainer.start).toMatchObject({ run_id: id });
@@ -240,7 +240,7 @@ describe("retention", () => {
     expect(kept.map(({ step }) => step)).toEqual([50, 40, 20]);
     expect(reverie.checkpoints.bestOf(id)).toBe(kept[2].id);
     trainer.ended("succeeded", 50);
-    await reverie.close();
+    await reverie.stop();
     expect(readdirSync(reverie.checkpoints.runFolder(id)).toSorted()).toEqual(["step-20", "step-40", "step-50"]);
   });
 
