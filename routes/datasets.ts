@@ -3,7 +3,17 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { readCharacters } from "#src/data/text_store.ts";
 import { isDatasetName } from "#src/runs/datasets.ts";
 import { PayloadTooLargeError, UnprocessableError, UnsupportedMediaTypeError } from "#src/errors.ts";
-import { type AppEnv, createOnce, IdempotencyHeader, IdParam, json, listOf, page, PageQuery, problems } from "./common.ts";
+import {
+  type AppEnv,
+  createOnce,
+  IdempotencyHeader,
+  IdParam,
+  json,
+  listOf,
+  page,
+  PageQuery,
+  problems,
+} from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 const Dataset = z.object({
@@ -88,12 +98,16 @@ export function datasetRoutes(reverie: Reverie) {
 
   app.openapi(upload, async (c) => {
     const type = c.req.header("content-type");
-    if (type?.split(";")[0].trim().toLowerCase() !== "text/plain") throw new UnsupportedMediaTypeError(type, "text/plain");
+    if (type?.split(";")[0].trim().toLowerCase() !== "text/plain") {
+      throw new UnsupportedMediaTypeError(type, "text/plain");
+    }
     const charset = /charset="?([^";\s]+)/i.exec(type)?.[1].toLowerCase() ?? "utf-8";
     if (!["utf-8", "utf8", "us-ascii"].includes(charset)) {
       throw new UnsupportedMediaTypeError(type, "text/plain; charset=utf-8");
     }
-    if (Number(c.req.header("content-length") ?? 0) > reverie.maxUploadBytes) throw new PayloadTooLargeError(reverie.maxUploadBytes);
+    if (Number(c.req.header("content-length") ?? 0) > reverie.maxUploadBytes) {
+      throw new PayloadTooLargeError(reverie.maxUploadBytes);
+    }
     const body = c.req.raw.body;
     if (body === null) throw new UnprocessableError("the text is empty: send at least one character");
     const { name } = c.req.valid("query");

@@ -30,7 +30,9 @@ export function deviceRoutes(reverie: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
   app.openapi(get, (c) => {
     const state = reverie.runner.device;
-    if (state.status !== "ready") throw new NoDeviceError(state.status === "none" ? state.reason : "it is being opened");
+    if (state.status !== "ready") {
+      throw new NoDeviceError(state.status === "none" ? state.reason : "it is being opened");
+    }
     const { vendor, architecture, driver, features, limits } = state.device;
     return c.json({ ...summarizeDevice(state.device), vendor, architecture, driver, features, limits }, 200);
   });

@@ -16,13 +16,17 @@ const Event = z.object({
 }).openapi("RunEvent");
 
 const EventQuery = PageQuery.extend({
-  after: z.string().max(20).optional().openapi({ description: "A sequence: what came after it (before it, for desc)." }),
+  after: z.string().max(20).optional().openapi({
+    description: "A sequence: what came after it (before it, for desc).",
+  }),
   type: z.union([EventType, z.array(EventType)]).optional().openapi({ description: "May be repeated." }),
   order: z.enum(["asc", "desc"]).default("asc").openapi({ description: "For the list; a stream is always asc." }),
 });
 
 const EventHeaders = z.object({
-  "last-event-id": z.string().max(20).optional().openapi({ description: "As `after`, from a reconnecting EventSource." }),
+  "last-event-id": z.string().max(20).optional().openapi({
+    description: "As `after`, from a reconnecting EventSource.",
+  }),
 });
 
 const answers = {
@@ -65,7 +69,13 @@ export function eventRoutes({ events, runs }: Reverie) {
       const run = runs.find(id);
       return run === undefined || isFinished(run.status);
     };
-    return streamEvents(c.req.raw.signal, events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")), isOver);
+    return streamEvents(
+      c.req.raw.signal,
+      events,
+      filter,
+      cursorOf(c.req.valid("query"), c.req.valid("header")),
+      isOver,
+    );
   });
 
   app.openapi(ofAll, (c) => {

@@ -51,7 +51,10 @@ const create = createRoute({
   summary: "Add an inbound webhook",
   request: { headers: IdempotencyHeader, body: jsonBody(HookBody) },
   responses: {
-    201: json(HookView.extend({ secret: z.string() }).openapi("HookWithSecret"), "Added; the secret is shown only here"),
+    201: json(
+      HookView.extend({ secret: z.string() }).openapi("HookWithSecret"),
+      "Added; the secret is shown only here",
+    ),
     ...problems(400, 401, 409, 413, 415, 422),
   },
 });
@@ -131,7 +134,9 @@ export function deliveryRoutes(reverie: Reverie) {
     const { hook, secret } = reverie.hooks.byName(c.req.valid("param").name);
     const body = new Uint8Array(await c.req.arrayBuffer());
     const deliveryId = verifyDelivery(hook.scheme, secret, c.req.raw.headers, body);
-    if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") return c.json({ ok: true as const }, 200);
+    if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") {
+      return c.json({ ok: true as const }, 200);
+    }
     return c.json({ run_id: reverie.hooks.deliver(hook, deliveryId, parse(body)) }, 202);
   });
 

@@ -64,7 +64,9 @@ export function metricRoutes({ runs, metrics }: Reverie) {
       }));
     const accept = c.req.header("accept") ?? "";
     if (accept.includes("text/csv")) {
-      return c.body(["name,step,value\n", ...rows(series, csvRow)].join(""), 200, { "content-type": "text/csv; charset=utf-8" });
+      return c.body(["name,step,value\n", ...rows(series, csvRow)].join(""), 200, {
+        "content-type": "text/csv; charset=utf-8",
+      });
     }
     if (accept.includes("application/x-ndjson")) {
       return c.body([...rows(series, ndjsonRow)].join(""), 200, { "content-type": "application/x-ndjson" });

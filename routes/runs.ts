@@ -142,7 +142,9 @@ function tagsOf(queries: Record<string, string[]>): Record<string, string> {
   const tags: Record<string, string> = {};
   for (const [name, values] of Object.entries(queries)) {
     if (!name.startsWith("tag.")) continue;
-    if (values.length !== 1 || name === "tag.") throw new BadRequestError(`"${name}" must be given once, as tag.key=value`);
+    if (values.length !== 1 || name === "tag.") {
+      throw new BadRequestError(`"${name}" must be given once, as tag.key=value`);
+    }
     tags[name.slice("tag.".length)] = values[0];
   }
   return tags;

@@ -44,7 +44,9 @@ export function webRoutes(): Hono<AppEnv> {
     const name = c.req.param("name");
     const uplot = UPLOT.get(name);
     const path = uplot === undefined ? `src/web/${name}` : `node_modules/uplot/dist/${uplot}`;
-    return name.endsWith(".html") || !(extension(name) in CONTENT_TYPES) ? c.notFound() : send(c.req.raw, new URL(path, root), CSP);
+    return name.endsWith(".html") || !(extension(name) in CONTENT_TYPES)
+      ? c.notFound()
+      : send(c.req.raw, new URL(path, root), CSP);
   });
 
   // Swagger UI sets style attributes.

@@ -16,7 +16,7 @@ import { planRoutes } from "#routes/plan.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { sessionRoutes } from "#routes/session.ts";
 import { webRoutes } from "#routes/web.ts";
-import { BadRequestError, PayloadTooLargeError, ProblemError } from "./errors.ts";
+import { BadRequestError, PayloadTooLargeError, ProblemError, UnsupportedMediaTypeError } from "./errors.ts";
 import type { Reverie } from "./runs/reverie.ts";
 
 const MAX_BODY_BYTES = 2 ** 20;
@@ -102,8 +102,11 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   app.onError((error, c) => {
     if (error instanceof ProblemError) return answer(error, c.var.requestId);
     if (error instanceof HTTPException) {
-      const title = error.status === 415 ? "Unsupported media type" : "Bad request";
-      return answer(new ProblemError(error.status, title, error.message || title), c.var.requestId);
+      // Thrown by Hono's own checks of a JSON body.
+      const problem = error.status === 415
+        ? new UnsupportedMediaTypeError(c.req.header("content-type"), "application/json")
+        : new ProblemError(error.status, "Bad request", error.message);
+      return answer(problem, c.var.requestId);
     }
     reverie.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
     return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
@@ -114,7 +117,15 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
 /** RFC 9457; `facts` are members of their own. */
 function answer({ status, title, detail, extra }: ProblemError, requestId: string): Response {
   const { errors, headers, facts } = extra;
-  const body = { type: "about:blank", title, status, detail, request_id: requestId, ...(errors && { errors }), ...facts };
+  const body = {
+    type: "about:blank",
+    title,
+    status,
+    detail,
+    request_id: requestId,
+    ...(errors && { errors }),
+    ...facts,
+  };
   return Response.json(body, { status, headers: { ...headers, "content-type": "application/problem+json" } });
 }
 

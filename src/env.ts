@@ -36,7 +36,8 @@ export function readEnv(variables: Record<string, string | undefined>): Env {
   if (!parsed.success) {
     throw new EnvError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   }
-  const { PORT, HOST, REVERIE_DATA, REVERIE_TOKEN, REVERIE_SECRET_KEY, REVERIE_MAX_UPLOAD_BYTES, LOG_LEVEL } = parsed.data;
+  const { PORT, HOST, REVERIE_DATA, REVERIE_TOKEN, REVERIE_SECRET_KEY, REVERIE_MAX_UPLOAD_BYTES, LOG_LEVEL } =
+    parsed.data;
   const tokens = REVERIE_TOKEN.split(",").map((token) => token.trim()).filter((token) => token !== "");
   if (tokens.length === 0 && !isLoopback(HOST)) {
     throw new EnvError(

@@ -62,9 +62,14 @@ export class PayloadTooLargeError extends ProblemError {
 /** 415 */
 export class UnsupportedMediaTypeError extends ProblemError {
   constructor(received: string | undefined, accepted: string) {
-    super(415, "Unsupported media type", `${received ? `"${received}"` : "a missing content-type"} is not accepted; send ${accepted}`, {
-      headers: { "accept-post": accepted },
-    });
+    super(
+      415,
+      "Unsupported media type",
+      `${received ? `"${received}"` : "a missing content-type"} is not accepted; send ${accepted}`,
+      {
+        headers: { "accept-post": accepted },
+      },
+    );
   }
 }
 

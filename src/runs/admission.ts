@@ -1,4 +1,4 @@
-import { type Description, describe } from "../model/describe.ts";
+import { describe, type Description } from "../model/describe.ts";
 import {
   contradictions,
   type CorpusFacts,
@@ -59,7 +59,9 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
   const corpus = corpusFacts(request, dataset);
   const config = resolveRunConfig(request, corpus);
   const impossible = contradictions(config);
-  if (impossible.length > 0) throw new UnprocessableError("the configuration contradicts itself; see errors", impossible);
+  if (impossible.length > 0) {
+    throw new UnprocessableError("the configuration contradicts itself; see errors", impossible);
+  }
   const description = describeRun(config, device);
   const shortage = device && shortageOf(description, device);
   const notes = refusals(config, corpus).map(({ path, message }) => `${path}: ${message}`);
@@ -86,7 +88,8 @@ function describeRun(config: RunConfig, device: DeviceInfo | null): Description 
     optimizer: config.optimizer.kind,
     momentum: config.optimizer.momentum,
   }, {
-    maxStorageBufferBindingSize: device?.limits.maxStorageBufferBindingSize ?? DEFAULT_LIMITS.maxStorageBufferBindingSize,
+    maxStorageBufferBindingSize: device?.limits.maxStorageBufferBindingSize ??
+      DEFAULT_LIMITS.maxStorageBufferBindingSize,
     maxBufferSize: device?.limits.maxBufferSize ?? DEFAULT_LIMITS.maxBufferSize,
   });
 }

@@ -72,7 +72,8 @@ export class CheckpointStore {
 
   /** By descending step. */
   ofRun(runId: string): Checkpoint[] {
-    return this.db.select().from(checkpoints).where(eq(checkpoints.run_id, runId)).orderBy(desc(checkpoints.step)).all();
+    return this.db.select().from(checkpoints).where(eq(checkpoints.run_id, runId)).orderBy(desc(checkpoints.step))
+      .all();
   }
 
   /** By descending step; `after` is the step of the last one seen. */

@@ -23,7 +23,8 @@ export interface Upload {
 
 /** Texts to train on: a row in the database, the bytes in `<folder>/<id>.txt`. */
 export class DatasetStore {
-  constructor(private readonly db: Database, private readonly folder: string) {}
+  /** @param tokensFolder holds the token shards made of the texts, each named by its text's hash */
+  constructor(private readonly db: Database, private readonly folder: string, private readonly tokensFolder: string) {}
 
   path(id: string): string {
     return join(this.folder, `${id}.txt`);
@@ -51,7 +52,9 @@ export class DatasetStore {
     if (same) return { dataset: same, created: false };
     const taken = this.db.select().from(datasets).where(eq(datasets.name, name)).get();
     if (taken) {
-      throw new ConflictError(`the name "${name}" belongs to ${taken.id}, whose text differs: choose another, or delete that one`);
+      throw new ConflictError(
+        `the name "${name}" belongs to ${taken.id}, whose text differs: choose another, or delete that one`,
+      );
     }
     const dataset: Dataset = {
       id: upload.id,
@@ -91,13 +94,16 @@ export class DatasetStore {
 
   /** @throws {ConflictError} while a run that is not finished uses it */
   async remove(idOrName: string): Promise<void> {
-    const { id, name } = this.get(idOrName);
+    const { id, name, sha256 } = this.get(idOrName);
     if (name === SAMPLE_DATASET) throw new ConflictError(`"${SAMPLE_DATASET}" is always there and cannot be deleted`);
     const user = this.db.select({ id: runs.id, status: runs.status }).from(runs)
       .where(and(eq(runs.dataset_id, id), notInArray(runs.status, ["succeeded", "failed", "cancelled"]))).get();
     if (user) throw new ConflictError(`${user.id} (${user.status}) uses the dataset: cancel it, or let it finish`);
     this.db.delete(datasets).where(eq(datasets.id, id)).run();
     await rm(this.path(id), { force: true });
+    for (const shard of await readdir(this.tokensFolder)) {
+      if (shard.startsWith(sha256)) await rm(join(this.tokensFolder, shard), { force: true });
+    }
   }
 
   /** At start: removes texts whose upload never became a row, and makes the sample where there is none. */

@@ -21,7 +21,10 @@ export class IdempotencyStore {
    * nor a crash between creating and answering can create twice; where `create` throws, the key stays free.
    * @throws {UnprocessableError} where the key came with another body before
    */
-  once<T>(request: { key: string | undefined; scope: string; bodySha256: string }, create: () => Answer<T>): Answer<T> & { replayed: boolean } {
+  once<T>(
+    request: { key: string | undefined; scope: string; bodySha256: string },
+    create: () => Answer<T>,
+  ): Answer<T> & { replayed: boolean } {
     const { key, scope, bodySha256 } = request;
     return this.db.transaction(() => {
       if (key === undefined) return { ...create(), replayed: false };

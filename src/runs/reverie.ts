@@ -55,7 +55,11 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     mkdirSync(path, { recursive: true });
     return path;
   };
-  const [datasetsFolder, tokensFolder, checkpointsFolder] = [folder("datasets"), folder("tokens"), folder("checkpoints")];
+  const [datasetsFolder, tokensFolder, checkpointsFolder] = [
+    folder("datasets"),
+    folder("tokens"),
+    folder("checkpoints"),
+  ];
   const db = openDatabase(join(folder("."), "reverie.db"));
   const box = options.secretKey === null
     ? SecretBox.fromKeyFile(join(folder("."), "secret.key"))
@@ -65,7 +69,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const events = new EventLog(db);
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
-  const datasets = new DatasetStore(db, datasetsFolder);
+  const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
   const runner = new Runner({ db, runs, datasets, events, metrics, checkpoints, tokensFolder, openTrainer, log });
   const hooks = new HookStore(db, box, (request) => runner.create(request));
@@ -83,6 +87,19 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     db.$client.close();
   };
   return {
-    db, log, tokens, maxUploadBytes, runs, datasets, events, metrics, checkpoints, hooks, idempotency, runner, stop, close,
+    db,
+    log,
+    tokens,
+    maxUploadBytes,
+    runs,
+    datasets,
+    events,
+    metrics,
+    checkpoints,
+    hooks,
+    idempotency,
+    runner,
+    stop,
+    close,
   };
 }

@@ -18,7 +18,9 @@ export class SecretBox {
 
   /** Opens with the key in a file, which is made with a random one where there is none. */
   static fromKeyFile(path: string): SecretBox {
-    if (!existsSync(path)) writeFileSync(path, randomBytes(32).toString("base64"), { mode: 0o600, flag: "wx", flush: true });
+    if (!existsSync(path)) {
+      writeFileSync(path, randomBytes(32).toString("base64"), { mode: 0o600, flag: "wx", flush: true });
+    }
     return new SecretBox(readFileSync(path, "utf8"));
   }
 

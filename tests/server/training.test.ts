@@ -80,7 +80,11 @@ test("a stream that is open while it trains brings the run to its end", async ()
 }, TIMEOUT_MS);
 
 test("pause, resume, a checkpoint on demand, cancel", async () => {
-  const { id } = await client.post<Run>("/api/runs", { ...SMALL_RUN, max_steps: 100_000, checkpoint: { every: 100_000 } });
+  const { id } = await client.post<Run>("/api/runs", {
+    ...SMALL_RUN,
+    max_steps: 100_000,
+    checkpoint: { every: 100_000 },
+  });
   await client.stepped(id, 1);
   await client.post(`/api/runs/${id}/pause`);
   const paused = await client.reached(id, "paused");

@@ -31,7 +31,12 @@ describe("every error is a problem", () => {
     const answer = await call(fixture, method, path, body, headers);
     expect(answer.status).toBe(status);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
-    expect(answer.body).toMatchObject({ type: "about:blank", status, title: expect.any(String), detail: expect.any(String) });
+    expect(answer.body).toMatchObject({
+      type: "about:blank",
+      status,
+      title: expect.any(String),
+      detail: expect.any(String),
+    });
     expect(answer.headers.get("x-request-id")).toBe(answer.body.request_id);
     expect(answer.text).not.toMatch(/node_modules|\.ts:|\/tmp\//);
   });
@@ -129,7 +134,9 @@ describe("with tokens", () => {
 
 test("without tokens, pages of other sites are kept out", async () => {
   const ask = (url: string, origin?: string) =>
-    Promise.resolve(fixture.app.request(url, { headers: origin === undefined ? {} : { origin } })).then(({ status }) => status);
+    Promise.resolve(fixture.app.request(url, { headers: origin === undefined ? {} : { origin } })).then(({ status }) =>
+      status
+    );
   expect(await ask("http://evil.example/api/runs")).toBe(403);
   expect(await ask("http://localhost:8000/api/runs", "https://evil.example")).toBe(403);
   expect(await ask("http://localhost:8000/api/runs", "null")).toBe(403);
@@ -161,7 +168,9 @@ test("the pages load nothing from elsewhere and name no inline script", async ()
     expect(page.headers.get("content-security-policy")).toContain("script-src 'self'");
     const links = [...page.text.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, link]) => link);
     expect(links.length).toBeGreaterThan(0);
-    for (const link of links) expect((await call(fixture, "GET", new URL(link, "http://localhost/").pathname)).status).toBe(200);
+    for (const link of links) {
+      expect((await call(fixture, "GET", new URL(link, "http://localhost/").pathname)).status).toBe(200);
+    }
     expect(page.text).not.toMatch(/<script(?![^>]*src)/);
   }
   for (const path of ["/assets/../main.ts", "/assets/types.d.ts", "/assets/nope.js"]) {

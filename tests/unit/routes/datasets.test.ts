@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fixture } from "../runs/fixture.ts";
 import { call, upload } from "./http.ts";
@@ -80,7 +80,10 @@ test("a dataset is deleted once no unfinished run uses it", async () => {
   const runId = await fixture.run({ dataset: "mine" });
   expect((await call(fixture, "DELETE", `/api/datasets/${body.id}`)).status).toBe(409);
   fixture.trainer.ended("succeeded", 1);
+  const shard = join(fixture.folder, "tokens", `${body.sha256}.char.tokens`);
+  writeFileSync(shard, "");
   expect((await call(fixture, "DELETE", "/api/datasets/mine")).status).toBe(204);
+  expect(existsSync(shard)).toBe(false);
   expect((await call(fixture, "GET", "/api/datasets/mine")).status).toBe(404);
   expect((await call(fixture, "GET", `/api/runs/${runId}`)).body.dataset_id).toBeNull();
   expect(filesOnDisk()).toHaveLength(1);

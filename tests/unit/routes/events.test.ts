@@ -108,7 +108,8 @@ describe("a stream", () => {
 });
 
 test("a list is paged by sequence, either way, by type", async () => {
-  const list = (query: string) => call(fixture, "GET", `/api/runs/${id}/events?${query}`, undefined, { accept: "application/json" });
+  const list = (query: string) =>
+    call(fixture, "GET", `/api/runs/${id}/events?${query}`, undefined, { accept: "application/json" });
   const first = (await list("limit=2")).body;
   expect(first.data.map(({ type }) => type)).toEqual(["run.queued", "run.started"]);
   const second = (await list(`limit=2&after=${first.next_cursor}`)).body;

@@ -148,7 +148,9 @@ describe("metrics", () => {
   });
 
   test("a range, thinned without losing the spike", async () => {
-    const { body } = await get(`/api/runs/${id}/metrics?name=train/loss&name=val/perplexity&from_step=401&to_step=600&max_points=10`);
+    const { body } = await get(
+      `/api/runs/${id}/metrics?name=train/loss&name=val/perplexity&from_step=401&to_step=600&max_points=10`,
+    );
     expect(Object.keys(body.series)).toEqual(["train/loss", "val/perplexity"]);
     const { steps, values, total_points } = body.series["train/loss"];
     expect(total_points).toBe(200);
@@ -159,7 +161,9 @@ describe("metrics", () => {
   test("rows as CSV and NDJSON", async () => {
     const path = `/api/runs/${id}/metrics?name=train/loss&from_step=7&to_step=8`;
     expect((await get(path, { accept: "text/csv" })).text).toBe("name,step,value\ntrain/loss,7,\ntrain/loss,8,1\n");
-    const rows = (await get(path, { accept: "application/x-ndjson" })).text.trim().split("\n").map((row) => JSON.parse(row));
+    const rows = (await get(path, { accept: "application/x-ndjson" })).text.trim().split("\n").map((row) =>
+      JSON.parse(row)
+    );
     expect(rows).toEqual([{ name: "train/loss", step: 7, value: null }, { name: "train/loss", step: 8, value: 1 }]);
   });
 

@@ -85,7 +85,14 @@ export class FakeTrainer implements TrainerPort {
 
   evaluated(step: number, val_loss: number): void {
     const { run_id } = this.start;
-    this.report({ type: "evaluated", run_id, step, val_loss, val_perplexity: Math.exp(val_loss), val_bpb: val_loss / 0.69 });
+    this.report({
+      type: "evaluated",
+      run_id,
+      step,
+      val_loss,
+      val_perplexity: Math.exp(val_loss),
+      val_bpb: val_loss / 0.69,
+    });
   }
 
   checkpointed(step: number, val_loss: number | null = null, directory = `step-${step}`): void {

@@ -21,7 +21,10 @@ test("only simple paths are paths", () => {
 
 test("values are put in without changing the original", () => {
   const body = { optimizer: { kind: "sgd" }, name: "x" };
-  expect(withValueAt(body, "optimizer.learning_rate", 1)).toEqual({ optimizer: { kind: "sgd", learning_rate: 1 }, name: "x" });
+  expect(withValueAt(body, "optimizer.learning_rate", 1)).toEqual({
+    optimizer: { kind: "sgd", learning_rate: 1 },
+    name: "x",
+  });
   expect(withValueAt(body, "name.first", 1)).toEqual({ optimizer: { kind: "sgd" }, name: { first: 1 } });
   expect(body).toEqual({ optimizer: { kind: "sgd" }, name: "x" });
 });

@@ -43,7 +43,13 @@ describe("a run", () => {
       "run.checkpointed",
       "run.succeeded",
     ]);
-    expect(runOf(id)).toMatchObject({ status: "succeeded", step: 20, best_val_loss: 2.5, tokens_seen: 15360, attempts: 0 });
+    expect(runOf(id)).toMatchObject({
+      status: "succeeded",
+      step: 20,
+      best_val_loss: 2.5,
+      tokens_seen: 15360,
+      attempts: 0,
+    });
     expect(runOf(id).last_metrics).toMatchObject({ "train/loss": 3.8, "val/loss": 2.5 });
     expect(runOf(id).finished_at).not.toBeNull();
     expect(await stepsOf(id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type RunStatus, RUN_STATUSES } from "#src/db/schema.ts";
+import { RUN_STATUSES, type RunStatus } from "#src/db/schema.ts";
 import { type Action, decide, isFinished, statusAfterEnd } from "#src/runs/states.ts";
 
 describe("what an action does", () => {
@@ -27,15 +27,17 @@ describe("what an action does", () => {
 });
 
 describe("the status after the trainer let go", () => {
-  test.each([
-    ["succeeded", null, "succeeded"],
-    ["succeeded", "cancelled", "succeeded"],
-    ["failed", "paused", "failed"],
-    ["paused", "paused", "paused"],
-    ["paused", "cancelled", "cancelled"],
-    ["interrupted", null, "queued"],
-    ["interrupted", "paused", "paused"],
-  ] as const)("%s, asked for %p: %s", (reason, requested, status) => {
+  test.each(
+    [
+      ["succeeded", null, "succeeded"],
+      ["succeeded", "cancelled", "succeeded"],
+      ["failed", "paused", "failed"],
+      ["paused", "paused", "paused"],
+      ["paused", "cancelled", "cancelled"],
+      ["interrupted", null, "queued"],
+      ["interrupted", "paused", "paused"],
+    ] as const,
+  )("%s, asked for %p: %s", (reason, requested, status) => {
     expect(statusAfterEnd(reason, requested)).toBe(status);
   });
 });
