@@ -38,8 +38,8 @@ function configOf(request: Omit<RunRequestInput, "dataset">): RunConfig {
 
 const CONSTANT = { schedule: "constant", warmup_steps: 0 } as const;
 
-function batchesOf({ context_length, batch_size, seed }: RunConfig): TrainingBatches {
-  return new TrainingBatches(sourceOf(CORPUS), { contextLength: context_length, batchSize: batch_size, seed });
+function batchesOf({ context_length, batch_size, seed }: RunConfig, corpus = CORPUS): TrainingBatches {
+  return new TrainingBatches(sourceOf(corpus), { contextLength: context_length, batchSize: batch_size, seed });
 }
 
 async function use<T>(gpu: Gpu, config: RunConfig, work: (trainer: Trainer) => Promise<T>): Promise<T> {
@@ -77,31 +77,35 @@ function optimizerOf({ settings }: Training): RunRequestInput["optimizer"] {
 }
 
 /** PyTorch's 20 steps again, on the GPU, in two bursts. */
-const pytorchCases = (Object.keys(fixture.trainings) as (keyof typeof fixture.trainings)[]).map((name): GpuCase => ({
-  name: `PyTorch's ${fixture.steps} steps of ${name}`,
-  run: (gpu) => {
-    const training = fixture.trainings[name];
-    const config = configOf({ optimizer: optimizerOf(training) });
-    return use(gpu, config, async (trainer) => {
-      await loadInitial(trainer);
-      const batches = batchesOf(config);
-      const results = [...await trainer.train(batches, 7), ...await trainer.train(batches, fixture.steps - 7)];
-      assert.deepEqual(results.map(({ step }) => step), Array.from({ length: fixture.steps }, (_, i) => i + 1));
-      for (const [i, { step, loss, gradNorm }] of results.entries()) {
-        const [expectedLoss, expectedNorm] = [training.losses[i], training.grad_norms[i]];
-        assert.ok(Math.abs(loss - expectedLoss) < 1e-4, `step ${step}: loss ${loss}, PyTorch's ${expectedLoss}`);
-        assert.ok(
-          Math.abs(gradNorm / expectedNorm - 1) < 5e-4,
-          `step ${step}: norm ${gradNorm}, PyTorch's ${expectedNorm}`,
-        );
-      }
-      for (const [tensor, weights] of await readWeights(trainer)) {
-        const error = movementError(tensor, weights, training.final.get(tensor)!, fixture.initial.get(tensor)!);
-        assert.ok(error < 1e-3, `${tensor} moved ${(100 * error).toPrecision(2)} % differently from PyTorch's`);
-      }
-    });
-  },
-}));
+function pytorchCase(name: keyof typeof fixture.trainings, limits?: GpuCase["limits"]): GpuCase {
+  return {
+    name: `PyTorch's ${fixture.steps} steps of ${name}${limits ? ", parameters over many buffers" : ""}`,
+    limits,
+    run: (gpu) => {
+      const training = fixture.trainings[name];
+      const config = configOf({ optimizer: optimizerOf(training) });
+      return use(gpu, config, async (trainer) => {
+        if (limits) assert.ok(trainer.parameters.blocks.length > 3, `${trainer.parameters.blocks.length} buffers`);
+        await loadInitial(trainer);
+        const batches = batchesOf(config);
+        const results = [...await trainer.train(batches, 7), ...await trainer.train(batches, fixture.steps - 7)];
+        assert.deepEqual(results.map(({ step }) => step), Array.from({ length: fixture.steps }, (_, i) => i + 1));
+        for (const [i, { step, loss, gradNorm }] of results.entries()) {
+          const [expectedLoss, expectedNorm] = [training.losses[i], training.grad_norms[i]];
+          assert.ok(Math.abs(loss - expectedLoss) < 1e-4, `step ${step}: loss ${loss}, PyTorch's ${expectedLoss}`);
+          assert.ok(
+            Math.abs(gradNorm / expectedNorm - 1) < 5e-4,
+            `step ${step}: norm ${gradNorm}, PyTorch's ${expectedNorm}`,
+          );
+        }
+        for (const [tensor, weights] of await readWeights(trainer)) {
+          const error = movementError(tensor, weights, training.final.get(tensor)!, fixture.initial.get(tensor)!);
+          assert.ok(error < 1e-3, `${tensor} moved ${(100 * error).toPrecision(2)} % differently from PyTorch's`);
+        }
+      });
+    },
+  };
+}
 
 /** Losses and weights of a few steps that use all that is random: shuffles, dropout, initial weights. */
 function trainRandomly(gpu: Gpu, seed: number, bursts: number[]) {
@@ -125,7 +129,10 @@ function tensorsOf(weights: Map<string, Float32Array>): Tensors {
 }
 
 export const cases: GpuCase[] = [
-  ...pytorchCases,
+  pytorchCase("sgd"),
+  pytorchCase("sgd_momentum"),
+  pytorchCase("adamw"),
+  pytorchCase("adamw", { maxBufferSize: 65_536 }),
   {
     name: "overfits one batch to a loss below 0.05",
     run: (gpu) => {
@@ -152,6 +159,28 @@ export const cases: GpuCase[] = [
       assert.deepEqual(again.losses, once.losses);
       for (const [name, weights] of once.weights) assertSameBits(name, weights, again.weights.get(name)!);
       assert.notDeepEqual((await trainRandomly(gpu, 8, [6])).losses, once.losses);
+    },
+  },
+  {
+    name: "dropout draws anew for each micro-step, as the seed says",
+    run: async (gpu) => {
+      // One window, weights at rest: losses differ by their masks alone.
+      const lossesOf = (seed: number, dropout: number, gradient_accumulation_steps: number) => {
+        const optimizer = { ...CONSTANT, kind: "sgd", learning_rate: 0, min_learning_rate: 0 } as const;
+        const config = configOf({ seed, model: { dropout }, gradient_accumulation_steps, batch_size: 1, optimizer });
+        return use(gpu, config, async (trainer) => {
+          await loadInitial(trainer);
+          const results = await trainer.train(batchesOf(config, CORPUS.subarray(0, T + 1)), 4);
+          return results.map(({ loss }) => loss);
+        });
+      };
+      const distinct = (losses: number[]) => new Set(losses).size;
+      assert.equal(distinct(await lossesOf(1, 0, 1)), 1);
+      const losses = await lossesOf(1, 0.5, 1);
+      assert.equal(distinct(losses), 4);
+      assert.equal(distinct([...losses, ...await lossesOf(2, 0.5, 1)]), 8);
+      // Two micro-steps with one mask would lose as much as one does.
+      assert.equal(distinct([...losses, ...await lossesOf(1, 0.5, 2)]), 8);
     },
   },
   {
