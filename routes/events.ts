@@ -70,7 +70,6 @@ export function eventRoutes({ events, runs }: Reverie) {
       return run === undefined || isFinished(run.status);
     };
     return streamEvents(
-      c.req.raw.signal,
       events,
       filter,
       cursorOf(c.req.valid("query"), c.req.valid("header")),
@@ -82,7 +81,7 @@ export function eventRoutes({ events, runs }: Reverie) {
     const { type } = c.req.valid("query");
     const filter = { types: type === undefined ? undefined : [type].flat() };
     if (wantsList(c.req.header("accept"))) return c.json(listPage(events, filter, c.req.valid("query")), 200);
-    return streamEvents(c.req.raw.signal, events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")));
+    return streamEvents(events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")));
   });
 
   return app;
@@ -105,14 +104,13 @@ function cursorOf(query: { after?: string }, headers: { "last-event-id"?: string
 
 /** Server-sent events, pulled by the client: nothing is read from the log before the socket takes it. */
 function streamEvents(
-  signal: AbortSignal,
   events: EventLog,
   filter: EventFilter,
   after: number,
   isOver?: () => boolean,
 ): Response {
   const gone = new AbortController();
-  const batches = events.follow(filter, { after, isOver, signal: AbortSignal.any([signal, gone.signal]) });
+  const batches = events.follow(filter, { after, isOver, signal: gone.signal });
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(": open\n\n")), // sends the headers before the first event
