@@ -3,7 +3,7 @@
 import uPlot from "./uplot.js";
 import { formatCount, formatLoss } from "./format.js";
 import { byId, setText } from "./dom.js";
-import { lastPoint, smooth } from "./series.js";
+import { align, lastPoint, smooth } from "./series.js";
 
 /** @import { Series } from "./types.d.ts" */
 /** @typedef {{ train: Series, validation: Series, maxSteps: number }} Losses */
@@ -58,12 +58,13 @@ export class LossChart {
   #columns() {
     const { train, validation, maxSteps } = /** @type {Losses} */ (this.#losses);
     const smoothed = smooth(train, Math.max(2, maxSteps / 100));
-    const joined = uPlot.join([[[...train.steps], [...train.values], smoothed], [[...validation.steps], [
-      ...validation.values,
-    ]]]);
+    const { steps, columns } = align(
+      { steps: train.steps, columns: [train.values, smoothed] },
+      { steps: validation.steps, columns: [validation.values] },
+    );
     // Step 0, where only a validation loss can be, has no place on a logarithmic axis.
-    const skipped = this.#log.checked && joined[0][0] === 0 ? 1 : 0;
-    return /** @type {import("uplot").AlignedData} */ (skipped ? joined.map((column) => column.slice(1)) : joined);
+    const from = this.#log.checked && steps[0] === 0 ? 1 : 0;
+    return [steps.slice(from), ...columns.map((column) => column.slice(from))];
   }
 
   /** @returns {import("uplot").Options} */

@@ -36,13 +36,19 @@ byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 // Whatever failed without a place of its own on the page: the reader must know that it is not what it seems.
 addEventListener("unhandledrejection", (event) => {
   const { reason } = /** @type {PromiseRejectionEvent} */ (event);
-  showBanner(reason instanceof Error ? reason.message : String(reason));
+  const unauthorized = reason instanceof ApiError && reason.status === 401;
+  if (unauthorized) {
+    showBanner("This server asks for a token: use its API, or serve on loopback without REVERIE_TOKEN.");
+  } else showBanner(reason instanceof Error ? reason.message : String(reason));
 });
 
-// The feed begins where the log stood before the reads: what happens meanwhile comes again as events.
-const sequence = await getLastSequence();
-new Feed(sequence, receive, showConnection);
-await Promise.all([showDevice(), store.loadRuns(), route()]);
+start();
+
+async function start() {
+  // The feed begins where the log stood before the reads: what happens meanwhile comes again as events.
+  new Feed(await getLastSequence(), receive, showConnection);
+  await Promise.all([showDevice(), store.loadRuns(), route()]);
+}
 
 /** Shows what the URL names: `#/runs/<id>`, else the form. */
 async function route() {

@@ -78,3 +78,27 @@ export function smooth({ steps, values }, longest) {
     return weight === 0 ? null : average / weight;
   });
 }
+
+/**
+ * Curves of their own steps as columns over one axis, with null where a curve has no point: what the chart draws. Linear
+ * in the points, because a live chart does it several times a second.
+ * @param {{ steps: readonly number[], columns: readonly (readonly (number | null)[])[] }} left
+ * @param {{ steps: readonly number[], columns: readonly (readonly (number | null)[])[] }} right
+ * @returns {{ steps: number[], columns: (number | null)[][] }} the left columns, then the right ones
+ */
+export function align(left, right) {
+  /** @type {number[]} */
+  const steps = [];
+  const columns = [...left.columns, ...right.columns].map(() => /** @type {(number | null)[]} */ ([]));
+  for (let i = 0, j = 0; i < left.steps.length || j < right.steps.length;) {
+    const step = Math.min(left.steps[i] ?? Infinity, right.steps[j] ?? Infinity);
+    const inLeft = left.steps[i] === step;
+    const inRight = right.steps[j] === step;
+    steps.push(step);
+    left.columns.forEach((column, c) => columns[c].push(inLeft ? column[i] : null));
+    right.columns.forEach((column, c) => columns[left.columns.length + c].push(inRight ? column[j] : null));
+    if (inLeft) i++;
+    if (inRight) j++;
+  }
+  return { steps, columns };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { cutAfter, EMPTY_SERIES, lastPoint, merge, smooth } from "#src/web/series.js";
+import { align, cutAfter, EMPTY_SERIES, lastPoint, merge, smooth } from "#src/web/series.js";
 
 const series = (steps: number[], values: (number | null)[] = steps) => ({ steps, values });
 
@@ -54,4 +54,14 @@ describe("smooth", () => {
     );
     expect(smooth(thin, 40).at(-1)).toBeCloseTo(smooth(full, 40).at(-1) as number, 2);
   });
+});
+
+test("align puts curves of different steps over one axis", () => {
+  const left = { steps: [1, 2, 4], columns: [[10, 20, 40], [11, 21, 41]] };
+  const right = { steps: [0, 2, 5], columns: [[7, 8, 9]] };
+  expect(align(left, right)).toEqual({
+    steps: [0, 1, 2, 4, 5],
+    columns: [[null, 10, 20, 40, null], [null, 11, 21, 41, null], [7, null, 8, null, 9]],
+  });
+  expect(align({ steps: [], columns: [[]] }, { steps: [], columns: [[]] })).toEqual({ steps: [], columns: [[], []] });
 });
