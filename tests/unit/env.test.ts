@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { EnvError, isLoopback, readEnv } from "#src/env.ts";
+
+test("the defaults serve this machine only", () => {
+  expect(readEnv({})).toEqual({
+    port: 8000,
+    host: "127.0.0.1",
+    dataFolder: "./data",
+    tokens: [],
+    secretKey: null,
+    maxUploadBytes: 4 * 2 ** 30,
+    logLevel: "info",
+  });
+  expect(readEnv({ PORT: "", REVERIE_TOKEN: "" }).port).toBe(8000);
+});
+
+test("tokens are separated by commas", () => {
+  expect(readEnv({ REVERIE_TOKEN: "a, b,,", HOST: "0.0.0.0" }).tokens).toEqual(["a", "b"]);
+});
+
+test("what is wrong is named", () => {
+  expect(() => readEnv({ PORT: "http" })).toThrow("PORT");
+  expect(() => readEnv({ LOG_LEVEL: "loud" })).toThrow("LOG_LEVEL");
+  expect(() => readEnv({ HOST: "0.0.0.0" })).toThrow(EnvError);
+  expect(() => readEnv({ HOST: "::", REVERIE_TOKEN: " , " })).toThrow("REVERIE_TOKEN");
+});
+
+test("loopback is localhost, 127.0.0.0/8 and ::1", () => {
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]) expect(isLoopback(host)).toBe(true);
+  for (const host of ["0.0.0.0", "::", "127.0.0.1.evil.example", "192.168.0.1"]) expect(isLoopback(host)).toBe(false);
+});
