@@ -27,7 +27,7 @@ export class Workbench {
   }
 
   /** Gives `work` a bench and clears it away afterwards. */
-  static async use<T>(gpu: Gpu, work: (bench: Workbench) => Promise<T>): Promise<T> {
+  static async use<T>(gpu: Gpu, work: (bench: Workbench) => Promise<T> | T): Promise<T> {
     const bench = new Workbench(gpu);
     try {
       return await work(bench);

@@ -72,7 +72,7 @@ export const cases: GpuCase[] = [
     name: "a binding over the device's cap is refused when it is recorded",
     limits: { maxStorageBufferBindingSize: 1024 },
     run: (gpu) =>
-      Workbench.use(gpu, async (bench) => {
+      Workbench.use(gpu, (bench) => {
         const fits = bench.output("fits", [256]);
         bench.plan.record(ramp, { out: fits }, { count: 256, scale: 1 });
         const tooLarge = bench.output("too large", [257]);

@@ -7,7 +7,7 @@ import type { GpuCase } from "../harness/gpu_case.ts";
 import { variantsOf } from "../variants.ts";
 import { assertClose, F32_EPSILON, Workbench } from "../workbench.ts";
 
-/** M, N, K around the tiles: 8 rows by 64 columns on software adapters, 32 by 32 on cards, vectors of 4 along K. */
+/** M, N, K around the tiles: 8 rows by 128 columns on software adapters, 32 by 32 on cards, vectors of 4 along K. */
 const SIZES = [
   [1, 1, 1],
   [1, 257, 48],
@@ -19,6 +19,9 @@ const SIZES = [
   [32, 32, 63],
   [33, 31, 65],
   [51, 144, 48],
+  [7, 127, 6],
+  [8, 128, 7],
+  [9, 129, 8],
   [65, 1, 3],
   [128, 65, 2],
 ];
