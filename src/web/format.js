@@ -30,12 +30,12 @@ export function formatDuration(seconds) {
   const total = Math.max(0, Math.round(seconds));
   const units = /** @type {const} */ ([["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]]);
   const first = units.findIndex(([, size]) => total >= size);
-  if (first === -1) return "0 s";
+  if (first === -1) return "0\u00a0s";
   let rest = total;
   return units.slice(first, first + 2).map(([unit, size]) => {
     const n = Math.floor(rest / size);
     rest -= n * size;
-    return n === 0 ? "" : `${n} ${unit}`;
+    return n === 0 ? "" : `${n}\u00a0${unit}`; // no line ends between a number and its unit
   }).filter((part) => part !== "").join(" ");
 }
 
