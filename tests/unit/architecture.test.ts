@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { violations } from "../support/architecture.ts";
 import { parseModule } from "../support/imports.ts";
 import { ROOT } from "../support/deno.ts";
-import { readSource, sourceFiles } from "../support/source_files.ts";
+import { readSource, sourceFiles, trackedFiles } from "../support/source_files.ts";
 
 test("the dependency directions hold", () => {
   const paths = sourceFiles(["src", "routes", "kernels"]).filter((path) => /(?<!\.d)\.(ts|js)$/.test(path));
@@ -75,7 +75,7 @@ test("no file names this machine or a package registry's host", () => {
   const registry = /\bregistry\.[a-z0-9-]+\.[a-z]{2,}|"tarball"\s*:/;
   // A checkout at the top of the file system has a name too short to look for.
   const checkout = ROOT.split("/").length > 3 ? ROOT : null;
-  const found = sourceFiles().filter((path) => {
+  const found = trackedFiles().filter((path) => {
     const text = readSource(path);
     return home.test(text) || registry.test(text) || (checkout !== null && text.includes(checkout));
   });
