@@ -51,7 +51,9 @@ async function benchStep(name: string, config: RunConfig, steps: number): Promis
     `${name}: ${model.n_layer} layers, ${model.n_head} heads, ${model.n_embd} wide, T ${T}, B ${B}, V ${tokenizer.vocab_size}`,
   );
   console.log(
-    `  ${ms.toFixed(1)} ms a step (median of ${steps}; ${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}), ` +
+    `  ${ms.toFixed(1)} ms a step (median of ${steps}; ${Math.min(...times).toFixed(1)}–${
+      Math.max(...times).toFixed(1)
+    }), ` +
       `first ${firstMs.toFixed(0)} ms, ${dispatches} dispatches`,
   );
   console.log(
@@ -74,8 +76,15 @@ async function benchStep(name: string, config: RunConfig, steps: number): Promis
 function randomBatches(config: RunConfig): TrainingBatches {
   const random = new Random(config.seed, 0);
   const tokens = Uint32Array.from({ length: CORPUS_TOKENS }, () => random.below(config.tokenizer.vocab_size));
-  const source = { length: CORPUS_TOKENS, read: (offset: number, count: number) => tokens.subarray(offset, offset + count) };
-  return new TrainingBatches(source, { contextLength: config.context_length, batchSize: config.batch_size, seed: config.seed });
+  const source = {
+    length: CORPUS_TOKENS,
+    read: (offset: number, count: number) => tokens.subarray(offset, offset + count),
+  };
+  return new TrainingBatches(source, {
+    contextLength: config.context_length,
+    batchSize: config.batch_size,
+    seed: config.seed,
+  });
 }
 
 async function time(work: () => Promise<unknown>): Promise<number> {

@@ -1,4 +1,4 @@
-import { type RunConfig, RunRequest, type RunRequestInput, resolveRunConfig } from "../src/train/config.ts";
+import { resolveRunConfig, type RunConfig, RunRequest, type RunRequestInput } from "../src/train/config.ts";
 
 /** Tokens of the made-up corpus. */
 export const CORPUS_TOKENS = 100_000;

@@ -52,7 +52,10 @@ export function matmulVariants(form: Form, bias: boolean, software = SOFTWARE_TI
   ];
 }
 
-const cost = ({ m, n, k }: Record<MatmulDims, number>) => ({ flops: 2 * m * n * k, bytes: 4 * (m * k + k * n + m * n) });
+const cost = ({ m, n, k }: Record<MatmulDims, number>) => ({
+  flops: 2 * m * n * k,
+  bytes: 4 * (m * k + k * n + m * n),
+});
 
 function matmul(name: string, form: Form) {
   return defineKernel({

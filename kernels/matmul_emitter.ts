@@ -51,7 +51,8 @@ function store(tile: Tile, columnUnit: number, value: (i: number, j: number) => 
 ${lines(units, (j) => `  let unit_${j} = column / ${columnUnit}u + ${j * tile.width}u;`)}
 ${bias ? lines(units, (j) => `  let bias_${j} = bias[unit_${j}];`) : ""}
 ${
-    lines(tile.rows, (i) => `  if (row + ${i}u < dims.m) {
+    lines(tile.rows, (i) =>
+      `  if (row + ${i}u < dims.m) {
     let at = (row + ${i}u) * c_stride;${range(units).map((j) => unit(i, j)).join("")}
   }`)
   }`;
@@ -134,7 +135,9 @@ ${lines(rows, (i) => lines(columns, (j) => `  var c_${i}_${j} = 0.0;`))}
 ${lines(columns, (j) => `    let b_${j} = b[${bAt(j)}];`)}
 ${
     lines(rows, (i) =>
-      `    let a_${i} = a[${aAt(i)}];\n${lines(columns, (j) => `    c_${i}_${j} = fma(a_${i}, b_${j}, c_${i}_${j});`)}`)
+      `    let a_${i} = a[${aAt(i)}];\n${
+        lines(columns, (j) => `    c_${i}_${j} = fma(a_${i}, b_${j}, c_${i}_${j});`)
+      }`)
   }
   }
 ${store(tile, 1, (i, j) => `c_${i}_${j}`, bias)}

@@ -14,7 +14,13 @@ type HeadDims = "batch" | "heads" | "context" | "head_size";
 
 /** Variants of an attention kernel: one invocation for each row of each head, `VECTORS` elements to a head. */
 export function headVariants(): readonly Variant<HeadDims>[] {
-  const variant = (name: string, width: number, types: string, lanes: number, when?: Variant<HeadDims>["when"]): Variant<HeadDims> => ({
+  const variant = (
+    name: string,
+    width: number,
+    types: string,
+    lanes: number,
+    when?: Variant<HeadDims>["when"],
+  ): Variant<HeadDims> => ({
     name,
     when,
     body: () => types,

@@ -84,7 +84,9 @@ async function readHeader(path: string, file: FileHandle) {
   await readFully(path, file, prefix, 0);
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   const { size: fileSize } = await file.stat();
-  if (length > Math.min(MAX_HEADER_BYTES, fileSize - 8)) throw new Error(`${path} is not a safetensors file, or is cut`);
+  if (length > Math.min(MAX_HEADER_BYTES, fileSize - 8)) {
+    throw new Error(`${path} is not a safetensors file, or is cut`);
+  }
   const json = new Uint8Array(length);
   await readFully(path, file, json, 8);
   const header = Header.parse(JSON.parse(new TextDecoder().decode(json)));
@@ -106,4 +108,3 @@ async function readFully(path: string, file: FileHandle, bytes: Uint8Array, posi
     filled += bytesRead;
   }
 }
-

@@ -88,19 +88,28 @@ export function defineKernel<B extends string, D extends string>(spec: KernelSpe
   };
 }
 
-const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>\s*(\w+)\s*:/g;
+const BINDING =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>\s*(\w+)\s*:/g;
 
 function assertAgrees(spec: KernelSpec<string, string>): void {
   const inWgsl = [...spec.source.matchAll(BINDING)]
-    .map(([, index, space, access, name]) => ({ index: Number(index), name, access: space === "uniform" ? space : access }))
+    .map(([, index, space, access, name]) => ({
+      index: Number(index),
+      name,
+      access: space === "uniform" ? space : access,
+    }))
     .sort((a, b) => a.index - b.index)
     .map(({ index, name, access }) => `${index} ${name} ${access}`);
-  const declared = Object.entries({ dims: "uniform", ...spec.bindings }).map(([name, access], i) => `${i} ${name} ${access}`);
+  const declared = Object.entries({ dims: "uniform", ...spec.bindings }).map(([name, access], i) =>
+    `${i} ${name} ${access}`
+  );
   if (inWgsl.join("; ") !== declared.join("; ")) {
     throw new Error(`${spec.name}: WGSL binds [${inWgsl.join("; ")}], the description says [${declared.join("; ")}]`);
   }
   const struct = spec.source.match(/struct Dims\s*\{([^}]*)\}/)?.[1] ?? "";
-  const fields = [...struct.replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, name, type]) => `${name}: ${type}`);
+  const fields = [...struct.replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map(([, name, type]) =>
+    `${name}: ${type}`
+  );
   const dims = Object.entries(spec.dims).map(([name, type]) => `${name}: ${type}`);
   if (fields.join(", ") !== dims.join(", ")) {
     throw new Error(`${spec.name}: struct Dims has {${fields.join(", ")}}, the description {${dims.join(", ")}}`);

@@ -1,11 +1,5 @@
 import type { Gpu } from "./device.ts";
-
-/** Bindings may start at multiples of this on every adapter (WebGPU's default `minStorageBufferOffsetAlignment`). */
-export const BINDING_ALIGNMENT = 256;
-
-export function align(bytes: number): number {
-  return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
-}
+import { align, BINDING_ALIGNMENT, elements } from "./sizes.ts";
 
 /** A part of a buffer, as a binding wants it. Bytes. */
 export interface BufferRange {
@@ -23,10 +17,6 @@ export interface Tensor extends BufferRange {
 
 /** What memory is for; `describe` predicts the bytes of each. */
 export type MemoryRole = "parameters" | "gradients" | "optimizer" | "activations";
-
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 /** Allocates buffers, counts their bytes by role, and frees them together. */
 export class Memory {
@@ -57,7 +47,11 @@ export class Memory {
   /** `destroy()` frees at once; waiting for the garbage collector let memory grow. */
   free(): void {
     for (const buffer of this.#buffers.splice(0)) buffer.destroy();
-    this.bytes.parameters = this.bytes.gradients = this.bytes.optimizer = this.bytes.activations = 0;
+    this.bytes.parameters =
+      this.bytes.gradients =
+      this.bytes.optimizer =
+      this.bytes.activations =
+        0;
   }
 }
 
@@ -67,7 +61,9 @@ export function rows(tensor: Tensor, start: number, count: number): Tensor {
   const rowBytes = elements(inner) * 4;
   const offset = tensor.offset + start * rowBytes;
   if (offset % BINDING_ALIGNMENT !== 0) {
-    throw new RangeError(`rows of ${tensor.name} from ${start} start at byte ${offset}, not a multiple of ${BINDING_ALIGNMENT}`);
+    throw new RangeError(
+      `rows of ${tensor.name} from ${start} start at byte ${offset}, not a multiple of ${BINDING_ALIGNMENT}`,
+    );
   }
   return { ...tensor, shape: [count, ...inner], offset, size: count * rowBytes };
 }

@@ -47,7 +47,9 @@ export class Plan {
         buffer: { type: BUFFER_TYPES[access] },
       })),
     });
-    const ranges = (Object.keys(kernel.bindings) as B[]).map((name) => this.#bindable(kernel.name, name, bindings[name]));
+    const ranges = (Object.keys(kernel.bindings) as B[]).map((name) =>
+      this.#bindable(kernel.name, name, bindings[name])
+    );
     const bindGroup = device.createBindGroup({
       label: kernel.name,
       layout,
@@ -107,9 +109,11 @@ export class Plan {
         continue;
       }
       const timed = index >= 0 && index < count;
-      const pass = encoder.beginComputePass(timed
-        ? { timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 } }
-        : {});
+      const pass = encoder.beginComputePass(
+        timed
+          ? { timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 } }
+          : {},
+      );
       pass.setPipeline(step.pipeline);
       pass.setBindGroup(0, step.bindGroup);
       pass.dispatchWorkgroups(...step.workgroups);

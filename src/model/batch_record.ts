@@ -1,5 +1,6 @@
 import { STEP_BYTES } from "#kernels/shared/step.ts";
-import { align, type BufferRange } from "../gpu/memory.ts";
+import type { BufferRange } from "../gpu/memory.ts";
+import { align } from "../gpu/sizes.ts";
 import type { BatchTensors } from "./gpt2.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { align, elements } from "../gpu/memory.ts";
+import { align, elements } from "../gpu/sizes.ts";
 import { momentNames, partialCount } from "../nn/optimizer_sizes.ts";
 import { type BlockActivations, blockShapes, type SharedActivations, sharedShapes } from "./activations.ts";
 import { recordLayout, stagedRecords } from "./batch_record.ts";
@@ -33,7 +33,10 @@ export const RING_STEP_BYTES = 8;
 const GENERATED_TOKENS = 100_000;
 
 /** Buffers of the trainer beside the model's activations, by name. Bytes. */
-export function trainerBuffers({ model, batchSize, gradientAccumulationSteps }: Workload, regionBytes: readonly number[]) {
+export function trainerBuffers(
+  { model, batchSize, gradientAccumulationSteps }: Workload,
+  regionBytes: readonly number[],
+) {
   const rows = batchSize * model.context_length;
   const record = recordLayout(rows).bytes;
   return {
@@ -68,7 +71,9 @@ export function describe(workload: Workload, limits: BindingLimits): Description
   });
   const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
   const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
-  const moments = workload.optimizer === "muon" ? 2 : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
+  const moments = workload.optimizer === "muon"
+    ? 2
+    : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
   const bytes = {
     parameters: arena,
     gradients: arena,

@@ -44,7 +44,8 @@ export class Gpt2 {
       );
     this.#blocks = Array.from(
       { length: config.n_layer },
-      (_, layer) => allocate(`h.${layer}.`, blockShapes(config, batchSize)) as Record<keyof BlockActivations<Tensor>, Tensor>,
+      (_, layer) =>
+        allocate(`h.${layer}.`, blockShapes(config, batchSize)) as Record<keyof BlockActivations<Tensor>, Tensor>,
     );
     this.#shared = allocate("", sharedShapes(config, batchSize)) as Record<keyof SharedActivations<Tensor>, Tensor>;
   }
@@ -70,7 +71,10 @@ export class Gpt2 {
     const { final, selected, logits } = this.#shared;
     this.#recordForward(plan, tokens, step, 1, 0);
     plan.record(selectRow, { state, x: final, y: selected }, { channels });
-    recordLogits(plan, { x: selected, table: this.parameters.shards("transformer.wte.weight"), logits }, { channels, vocabulary });
+    recordLogits(plan, { x: selected, table: this.parameters.shards("transformer.wte.weight"), logits }, {
+      channels,
+      vocabulary,
+    });
     return logits;
   }
 
@@ -112,15 +116,33 @@ export class Gpt2 {
         dropout,
       });
       linear(`${name}.attn.c_proj`, a.attention, branch, channels, channels);
-      recordResidualForward(plan, { step, x, branch, y: a.middle }, { rows, channels, site: sites.projection, dropout });
-      recordLayerNormForward(plan, { x: a.middle, ...weights(`${name}.ln_2`), y: a.ln2, mean: a.mean2, rstd: a.rstd2 }, norm);
+      recordResidualForward(plan, { step, x, branch, y: a.middle }, {
+        rows,
+        channels,
+        site: sites.projection,
+        dropout,
+      });
+      recordLayerNormForward(
+        plan,
+        { x: a.middle, ...weights(`${name}.ln_2`), y: a.ln2, mean: a.mean2, rstd: a.rstd2 },
+        norm,
+      );
       linear(`${name}.mlp.c_fc`, a.ln2, a.hidden, channels, 4 * channels);
       recordGeluForward(plan, { x: a.hidden, y: a.gelu }, rows * 4 * channels);
       linear(`${name}.mlp.c_proj`, a.gelu, branch, 4 * channels, channels);
-      recordResidualForward(plan, { step, x: a.middle, branch, y: a.output }, { rows, channels, site: sites.mlp, dropout });
+      recordResidualForward(plan, { step, x: a.middle, branch, y: a.output }, {
+        rows,
+        channels,
+        site: sites.mlp,
+        dropout,
+      });
       x = a.output;
     }
-    recordLayerNormForward(plan, { x, ...weights("transformer.ln_f"), y: final, mean: finalMean, rstd: finalRstd }, norm);
+    recordLayerNormForward(
+      plan,
+      { x, ...weights("transformer.ln_f"), y: final, mean: finalMean, rstd: finalRstd },
+      norm,
+    );
   }
 
   #recordLoss(
@@ -133,7 +155,11 @@ export class Gpt2 {
     const { final, logits, losses } = this.#shared;
     const table = this.parameters.shards("transformer.wte.weight");
     const rows = this.batchSize * context;
-    recordLossHead(plan, { step, x: final, table, targets, logits, losses, total }, gradients, { rows, channels, vocabulary });
+    recordLossHead(plan, { step, x: final, table, targets, logits, losses, total }, gradients, {
+      rows,
+      channels,
+      vocabulary,
+    });
   }
 
   #recordBackward(plan: Plan, { step, inputs, order, segments }: BatchTensors): void {
@@ -181,7 +207,14 @@ export class Gpt2 {
       recordGeluBackward(plan, { x: a.hidden, dx: dhidden }, rows * 4 * channels);
       linear(`${name}.mlp.c_fc`, a.ln2, dhidden, dnormed, channels, 4 * channels);
       norm(`${name}.ln_2`, a.middle, a.mean2, a.rstd2, true);
-      linear(`${name}.attn.c_proj`, a.attention, throughDropout(sites.projection, dbranch), dnormed, channels, channels);
+      linear(
+        `${name}.attn.c_proj`,
+        a.attention,
+        throughDropout(sites.projection, dbranch),
+        dnormed,
+        channels,
+        channels,
+      );
       recordAttentionBackward(plan, { step, qkv: a.qkv, y: a.attention, lse: a.lse, dy: dnormed, delta, dqkv }, {
         batch,
         heads,

@@ -1,4 +1,4 @@
-import { align, elements } from "../gpu/memory.ts";
+import { align, elements } from "../gpu/sizes.ts";
 import type { ParameterSpec } from "./parameters.ts";
 
 /**

@@ -46,7 +46,8 @@ export async function writeCheckpoint(
   const add = async (name: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) => {
     files.push({ name, ...await writeHashed(join(temporary, name), pieces) });
   };
-  const addJson = (name: string, value: unknown) => add(name, [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")]);
+  const addJson = (name: string, value: unknown) =>
+    add(name, [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")]);
   try {
     // `format: pt` is what transformers asks of a file before it loads it.
     await add("model.safetensors", encodeSafetensors(tensorsOf(trainer, trainer.parameters, ""), { format: "pt" }));

@@ -177,7 +177,8 @@ export function contradictions(config: RunConfig): Refusal[] {
   if (config.optimizer.min_learning_rate > config.optimizer.learning_rate) {
     refusals.push({
       path: "optimizer.min_learning_rate",
-      message: `min_learning_rate (${config.optimizer.min_learning_rate}) is above learning_rate (${config.optimizer.learning_rate})`,
+      message:
+        `min_learning_rate (${config.optimizer.min_learning_rate}) is above learning_rate (${config.optimizer.learning_rate})`,
     });
   }
   if (config.optimizer.warmup_steps > config.max_steps) {
@@ -207,7 +208,8 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
   if (train < needed) {
     found.push({
       path: "context_length",
-      message: `the training split has ${train} tokens; a window of context_length ${config.context_length} needs ${needed}`,
+      message:
+        `the training split has ${train} tokens; a window of context_length ${config.context_length} needs ${needed}`,
     });
   } else if (config.validation_fraction > 0 && validation < 2) {
     found.push({

@@ -56,7 +56,12 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
     const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));
     const from = memory.buffer("activations", "copy from", COPY_BYTES);
     const to = memory.buffer("activations", "copy to", COPY_BYTES);
-    const copyMs = await timeEach(gpu, readback, c, (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES));
+    const copyMs = await timeEach(
+      gpu,
+      readback,
+      c,
+      (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES),
+    );
     return { gflops: 2 * SIZE ** 3 / matmulMs / 1e6, gigabytesPerSecond: 2 * COPY_BYTES / copyMs / 1e6 };
   } finally {
     plan.free();
@@ -66,7 +71,11 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
 }
 
 function fill(gpu: Gpu, tensor: Tensor, value: (index: number) => number): void {
-  gpu.device.queue.writeBuffer(tensor.buffer, tensor.offset, Float32Array.from({ length: SIZE * SIZE }, (_, i) => value(i)));
+  gpu.device.queue.writeBuffer(
+    tensor.buffer,
+    tensor.offset,
+    Float32Array.from({ length: SIZE * SIZE }, (_, i) => value(i)),
+  );
 }
 
 function checkProduct(product: Float32Array): void {

@@ -1,5 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { IGNORED_TARGET, type EvaluationBatch, splitCorpus, TrainingBatches, ValidationBatches } from "../data/batches.ts";
+import {
+  type EvaluationBatch,
+  IGNORED_TARGET,
+  splitCorpus,
+  TrainingBatches,
+  ValidationBatches,
+} from "../data/batches.ts";
 import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -28,7 +34,12 @@ interface Attempt {
 export async function trainRun(attempt: Attempt): Promise<Ended> {
   const { command: { config, files }, gpu } = attempt;
   const kind = config.tokenizer.kind === "byte" ? "byte" : "char";
-  const corpus = await prepareTokens({ textPath: files.text, textSha256: files.textSha256, kind, folder: files.tokens });
+  const corpus = await prepareTokens({
+    textPath: files.text,
+    textSha256: files.textSha256,
+    kind,
+    folder: files.tokens,
+  });
   try {
     const trainer = await Trainer.create(gpu, config);
     try {

@@ -45,7 +45,9 @@ export class RunMeter {
     this.#stepMs = step_ms;
     // The first burst compiles kernels: its time says nothing of the next.
     if (this.#firstBurst) this.#firstBurst = false;
-    else this.#smoothStepMs = this.#smoothStepMs === null ? step_ms : this.#smoothStepMs + SMOOTHING * (step_ms - this.#smoothStepMs);
+    else {this.#smoothStepMs = this.#smoothStepMs === null
+        ? step_ms
+        : this.#smoothStepMs + SMOOTHING * (step_ms - this.#smoothStepMs);}
     const windows = this.config.batch_size * this.config.gradient_accumulation_steps;
     return results.map(({ step, loss, lr, gradNorm, targets }, index) => ({
       step,

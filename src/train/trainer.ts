@@ -65,7 +65,9 @@ export class Trainer {
     this.readback = new Readback(gpu);
     this.parameters = new Arena(memory, "parameters", "parameters", layout);
     const gradients = new Arena(memory, "gradients", "gradients", layout);
-    this.moments = new Map(momentNames({ kind, momentum }).map((name) => [name, new Arena(memory, "optimizer", name, layout)]));
+    this.moments = new Map(
+      momentNames({ kind, momentum }).map((name) => [name, new Arena(memory, "optimizer", name, layout)]),
+    );
     const sizes = Object.entries(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
     const buffers = this.#buffers = Object.fromEntries(
       sizes.map(([name, bytes]) => [name, memory.buffer("activations", name, bytes)]),
@@ -141,7 +143,10 @@ export class Trainer {
   async train(batches: TrainingBatches, steps: number): Promise<StepResult[]> {
     const { gradient_accumulation_steps: microSteps } = this.config;
     const { record, staging, total, norm, ring } = this.#buffers;
-    const targets = Array.from({ length: steps }, (_, index) => this.#stage(batches, index * microSteps, this.step + index + 1));
+    const targets = Array.from(
+      { length: steps },
+      (_, index) => this.#stage(batches, index * microSteps, this.step + index + 1),
+    );
     this.#staging.upload(this.gpu.device.queue, staging, steps * microSteps);
     const encoder = this.gpu.device.createCommandEncoder({ label: "burst" });
     for (let index = 0; index < steps; index++) {

@@ -1,4 +1,4 @@
-import { elements } from "../gpu/memory.ts";
+import { elements } from "../gpu/sizes.ts";
 import type { Readback } from "../gpu/readback.ts";
 import { Random } from "../data/random.ts";
 import type { Arena } from "../model/arena.ts";

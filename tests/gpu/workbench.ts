@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { packStep, type StepValues } from "#kernels/shared/step.ts";
 import type { Gpu } from "#src/gpu/device.ts";
-import { type BufferRange, elements, Memory, type Tensor } from "#src/gpu/memory.ts";
+import { type BufferRange, Memory, type Tensor } from "#src/gpu/memory.ts";
+import { elements } from "#src/gpu/sizes.ts";
 import { Plan } from "#src/gpu/plan.ts";
 import { Readback } from "#src/gpu/readback.ts";
 

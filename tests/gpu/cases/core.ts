@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { defineKernel } from "#src/gpu/kernel.ts";
-import { BINDING_ALIGNMENT, Memory, rows } from "#src/gpu/memory.ts";
+import { Memory, rows } from "#src/gpu/memory.ts";
+import { BINDING_ALIGNMENT } from "#src/gpu/sizes.ts";
 import { Plan } from "#src/gpu/plan.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 import { Workbench } from "../workbench.ts";
