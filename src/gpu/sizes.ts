@@ -1,0 +1,13 @@
+/** Arithmetic of sizes, which `describe` shares with what allocates. */
+
+/** Bindings may start at multiples of this on every adapter (WebGPU's default `minStorageBufferOffsetAlignment`). */
+export const BINDING_ALIGNMENT = 256;
+
+export function align(bytes: number): number {
+  return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+}
+
+/** How many a tensor of this shape has. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
