@@ -115,11 +115,15 @@ export class Gpu {
     return result as T;
   }
 
-  /** Throws the first error that arrived since the last call, or that the device is gone. */
+  /** Throws that the device is gone, or the first error that arrived since the last call. */
   check(): void {
+    if (this.#lost !== null) throw new GpuError(`GPU lost: ${this.#lost}`);
     const [first] = this.#errors.splice(0);
     if (first !== undefined) throw new GpuError(first);
-    if (this.#lost !== null) throw new GpuError(`GPU lost: ${this.#lost}`);
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== null;
   }
 
   close(): void {

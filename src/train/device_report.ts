@@ -56,8 +56,7 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
     const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));
     const from = memory.buffer("activations", "copy from", COPY_BYTES);
     const to = memory.buffer("activations", "copy to", COPY_BYTES);
-    const copyMs = await timeEach(
-      gpu,
+XX      gpu,
       readback,
       c,
       (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES),
