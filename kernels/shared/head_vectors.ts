@@ -12,20 +12,25 @@ fn inner(a: Element, b: Element) -> f32 { return a * b; }
 
 type HeadDims = "batch" | "heads" | "context" | "head_size";
 
-/** Variants of an attention kernel: one invocation for each row of each head, `VECTORS` elements to a head. */
-export function headVariants(): readonly Variant<HeadDims>[] {
+/**
+ * Variants of an attention kernel: one invocation for each row of each head, `VECTORS` elements to a head.
+ * @param more constants beside those two, from dims that the kernel has
+ */
+export function headVariants<More extends string = never>(
+  more: (dims: Record<HeadDims | More, number>) => Record<string, number> = () => ({}),
+): readonly Variant<HeadDims | More>[] {
   const variant = (
     name: string,
     width: number,
     types: string,
     lanes: number,
     when?: Variant<HeadDims>["when"],
-  ): Variant<HeadDims> => ({
+  ): Variant<HeadDims | More> => ({
     name,
     when,
     body: () => types,
-    constants: ({ head_size }) => ({ VECTORS: head_size / width, WORKGROUP: lanes }),
-    workgroups: ({ batch, heads, context }) => batch * heads * Math.ceil(context / lanes),
+    constants: (dims) => ({ VECTORS: dims.head_size / width, WORKGROUP: lanes, ...more(dims) }),
+    workgroups: ({ batch, heads, context }: Record<HeadDims, number>) => batch * heads * Math.ceil(context / lanes),
   });
   const whole = ({ head_size }: Record<HeadDims, number>) => head_size % 4 === 0;
   return [

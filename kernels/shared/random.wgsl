@@ -11,9 +11,3 @@ fn pcg(input: u32) -> u32 {
 fn random_uniform(seed: u32, site: u32, row: u32, column: u32) -> f32 {
   return f32(pcg(pcg(pcg(pcg(seed) + site) + row) + column) >> 8u) * 0x1p-24f;
 }
-
-// What dropout multiplies an element by: 0 with probability `rate`, else 1 / (1 - rate).
-fn dropout_factor(rate: f32, seed: u32, site: u32, row: u32, column: u32) -> f32 {
-  if (rate == 0.0) { return 1.0; }
-  return select(1.0 / (1.0 - rate), 0.0, random_uniform(seed, site, row, column) < rate);
-}

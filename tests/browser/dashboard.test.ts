@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "../support/chromium.ts";
 import { RunningServer, startServer } from "../support/server.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const TEST_MS = 180_000;
 const POLLING_MS = 100;
@@ -80,7 +81,7 @@ describe("with a device", () => {
     const [loss, picture] = [await textOf(page, "#train-loss"), await drawing(page)];
     expect(await waitForNumber(page, "#step", step)).toBeLessThanOrEqual(200);
     await page.waitForFunction((before) => document.querySelector("#train-loss")?.textContent !== before, loss);
-    expect(await drawing(page)).not.toBe(picture);
+    await waitFor("the curve to be drawn anew", async () => await drawing(page) !== picture, { timeoutMs: TEST_MS });
     expect(await waitForNumber(page, "#val-loss", 0)).toBeLessThan(10);
     await page.locator("#samples pre").first().waitFor();
     expect(await page.evaluate(() => "sameDocument" in window)).toBe(true);
