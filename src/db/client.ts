@@ -15,8 +15,8 @@ const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 /** Opens `path` (or ":memory:") and brings it to the newest schema. */
 export function openDatabase(path: string): Database {
   const sqlite = new SqliteDatabase(path);
-  // A row promises that a file is whole and a 202 promises a queued run: both must outlive a power cut, so each commit
-  // is synced (FULL). At a few commits a second that costs nothing measurable.
+  // A row promises that a file is whole and a 202 promises a queued run: both must outlive a power cut, so commits are
+  // synced (FULL), all but those of `transactionOfRepeatable`.
   sqlite.pragma("journal_mode = WAL");
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
@@ -24,4 +24,18 @@ export function openDatabase(path: string): Database {
   const db = drizzle(sqlite, { schema });
   migrate(db, { migrationsFolder: MIGRATIONS });
   return db;
+}
+
+/**
+ * A transaction that does not wait for the disk: for what a power cut may take because it would be made again, as the
+ * steps since a run's last checkpoint are. What is committed stays in order, and the process may die at any moment.
+ * A sync beside a checkpoint being written was seen to hold the thread for seconds. Not within another transaction.
+ */
+export function transactionOfRepeatable<T>(db: Database, work: () => T): T {
+  db.$client.pragma("synchronous = NORMAL");
+  try {
+    return db.transaction(work);
+  } finally {
+    db.$client.pragma("synchronous = FULL");
+  }
 }

@@ -42,6 +42,11 @@ export function recordReport(stores: Stores, report: RunReport): { droppedCheckp
   return { droppedCheckpoints: [] };
 }
 
+/** Whether the next attempt would report it again, should it be lost: all but what says that files are there, or the end. */
+export function isRepeatable({ type }: RunReport): boolean {
+  return type !== "checkpointed" && type !== "ended";
+}
+
 /** Points past the step that an earlier attempt left are void: the steps will be trained, and reported, again. */
 function recordStart({ runs, events, metrics }: Stores, run: RunRow, report: Of<"started">): void {
   const { step, parameters, epoch, tokens_seen } = report;

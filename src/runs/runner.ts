@@ -1,4 +1,4 @@
-import type { Database } from "../db/client.ts";
+import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
 import type { EventType } from "../db/schema.ts";
 import { ConflictError, NoDeviceError, UnprocessableError, withoutPaths } from "../errors.ts";
@@ -10,7 +10,7 @@ import type { CheckpointStore } from "./checkpoint_store.ts";
 import type { DatasetStore } from "./datasets.ts";
 import type { EventLog } from "./event_log.ts";
 import type { MetricStore } from "./metric_store.ts";
-import { recordReport, type RunReport } from "./reports.ts";
+import { isRepeatable, recordReport, type RunReport } from "./reports.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
 import { type Action, decide, isFinished, MAX_STALLED_ATTEMPTS, type StopRequest } from "./states.ts";
 import type { TrainerPort } from "./trainer_port.ts";
@@ -192,7 +192,10 @@ export class Runner {
     if (report.type === "ended" && report.reason === "interrupted") {
       this.#putBack(report.run_id, "the server was stopped", { crashed: false });
     } else {
-      const { droppedCheckpoints } = db.transaction(() => recordReport(this.deps, report));
+      const record = () => recordReport(this.deps, report);
+      const { droppedCheckpoints } = isRepeatable(report)
+        ? transactionOfRepeatable(db, record)
+        : db.transaction(record);
       if (droppedCheckpoints.length > 0) this.#remove(() => checkpoints.removeFolders(droppedCheckpoints));
     }
     if (report.type === "ended") this.#release();
