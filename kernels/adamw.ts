@@ -15,7 +15,15 @@ export const adamw = defineKernel({
     first_moments: "read_write",
     second_moments: "read_write",
   },
-  dims: { vectors: "u32", beta1: "f32", beta2: "f32", epsilon: "f32", weight_decay: "f32" },
+  dims: {
+    vectors: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    one_minus_beta1: "f32",
+    one_minus_beta2: "f32",
+    epsilon: "f32",
+    weight_decay: "f32",
+  },
   variants: [{ name: "elementwise", workgroups: ({ vectors }) => Math.ceil(vectors / 64) }],
   cost: ({ vectors }) => ({ flops: 60 * vectors, bytes: 112 * vectors }),
 });

@@ -50,8 +50,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if (ordered(logits[i]) < threshold) { continue; }
     var score = logits[i];
     if (dims.temperature > 0.0) {
-      let u = random_uniform(state[2], 0u, state[1], i) + 0x1p-25f; // in (0, 1)
-      score = score / dims.temperature - log(-log(u));
+      // The exponential variable behind the noise, from the end where winners lie: log is inexact near 1.
+      let u = random_uniform(state[2], 0u, state[1], i) + 0x1p-25f; // in (0, 1]
+      let exponential = select(-log(1.0 - u), u + 0.5 * u * u, u < 0x1p-10f); // -log(1 - u); u = 1 never wins
+      score = score / dims.temperature - log(exponential);
     }
     if (score > best_score) {
       best_score = score;

@@ -110,7 +110,10 @@ export class Gpu {
     const exhausted = await this.device.popErrorScope();
     if (exhausted) throw new GpuError(`out of GPU memory: ${what}: ${exhausted.message}`);
     if (invalid) throw new GpuError(`${what}: ${invalid.message}`);
-    if (thrown !== null) throw thrown;
+    if (thrown !== null) {
+      this.#errors.length = 0; // what followed from it
+      throw thrown;
+    }
     this.check();
     return result as T;
   }
@@ -122,8 +125,13 @@ export class Gpu {
     if (first !== undefined) throw new GpuError(first);
   }
 
-  get isLost(): boolean {
-    return this.#lost !== null;
+  /** Whether the device is lost: the promise that says so settles a turn of the event loop after the call that failed. */
+  async isLost(withinMs = 1000): Promise<boolean> {
+    const { promise: timeout, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(resolve, withinMs, false);
+    const lost = await Promise.race([this.device.lost.then(() => true), timeout]);
+    clearTimeout(timer);
+    return lost;
   }
 
   close(): void {

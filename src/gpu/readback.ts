@@ -3,8 +3,8 @@ import type { BufferRange } from "./memory.ts";
 
 /** The only file that waits for the GPU: under Deno `mapAsync` blocks its thread until the queue is idle, plus ~11 ms. */
 
-/** Larger ranges are read in pieces, so that reading a checkpoint never doubles the memory in use. */
-const PIECE_BYTES = 32 * 2 ** 20;
+/** Larger ranges are read in pieces, which bounds the staging memory. */
+export const PIECE_BYTES = 32 * 2 ** 20;
 
 export class Readback {
   #staging: GPUBuffer | null = null;
@@ -23,7 +23,12 @@ export class Readback {
       const encoder = this.gpu.device.createCommandEncoder();
       encoder.copyBufferToBuffer(range.buffer, range.offset + start, staging, 0, size);
       this.gpu.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ, 0, size); // sync point
+      try {
+        await staging.mapAsync(GPUMapMode.READ, 0, size); // sync point
+      } catch (error) {
+        this.gpu.check(); // says what went wrong; the rejection only that something did
+        throw error;
+      }
       bytes.set(new Uint8Array(staging.getMappedRange(0, size)), start);
       staging.unmap();
     }

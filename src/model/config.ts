@@ -26,3 +26,6 @@ export const MODEL_PRESETS = {
 
 /** LayerNorm's ε, PyTorch's and GPT-2's. */
 export const LAYERNORM_EPSILON = 1e-5;
+
+/** Most tokens that a sample of text may have. */
+export const MAX_SAMPLE_TOKENS = 100_000;

@@ -2,11 +2,14 @@ import { align, elements } from "../gpu/sizes.ts";
 import { momentNames, partialCount } from "../nn/optimizer_sizes.ts";
 import { type BlockActivations, blockShapes, type SharedActivations, sharedShapes } from "./activations.ts";
 import { recordLayout, stagedRecords } from "./batch_record.ts";
-import type { ModelConfig } from "./config.ts";
+import { MAX_SAMPLE_TOKENS, type ModelConfig } from "./config.ts";
 import { type BindingLimits, layOut } from "./layout.ts";
 import { parameterTable } from "./parameters.ts";
 
-/** What a run asks of a device, as arithmetic over the model's own tables: nothing is allocated. */
+/**
+ * What a run asks of a device, as arithmetic over the model's own tables: nothing is allocated. Beside it, a run takes at
+ * most 32 MiB for reading back and as much host memory as the staging buffer.
+ */
 export interface Workload {
   model: ModelConfig;
   /** B: windows in a micro-step. */
@@ -23,14 +26,14 @@ export interface Description {
   bytes: { parameters: number; gradients: number; optimizer: number; activations: number; total: number };
   /** The largest tensor that a kernel must bind whole; tables that can be split are not among them. */
   largestBindingBytes: number;
+  /** The largest single buffer; arenas are spread over several. */
+  largestBufferBytes: number;
 }
 
 /** Steps, or validation batches, whose metrics may wait in the ring. */
 export const RING_STEPS = 64;
 /** A step's metrics in the ring: loss total, gradient norm. */
 export const RING_STEP_BYTES = 8;
-/** Most tokens that a sample of text may have. */
-const GENERATED_TOKENS = 100_000;
 
 /** Buffers of the trainer beside the model's activations, by name. Bytes. */
 export function trainerBuffers(
@@ -48,7 +51,7 @@ export function trainerBuffers(
     ring: RING_STEPS * RING_STEP_BYTES,
     context: 4 * model.context_length,
     generationState: 12,
-    generated: 4 * GENERATED_TOKENS,
+    generated: 4 * MAX_SAMPLE_TOKENS,
   };
 }
 
@@ -88,6 +91,7 @@ export function describe(workload: Workload, limits: BindingLimits): Description
     flopsPerStep: tokens * (6 * parameters + 12 * model.n_layer * model.n_embd * model.context_length),
     bytes: { ...bytes, total: bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations },
     largestBindingBytes,
+    largestBufferBytes: align(Math.max(largestBindingBytes, ...buffers)),
   };
 }
 

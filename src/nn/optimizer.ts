@@ -53,7 +53,15 @@ export function recordUpdate(
       plan.record(
         adamw,
         { step, norm, gradients, parameters, first_moments, second_moments },
-        { vectors, beta1, beta2, epsilon, weight_decay: decay ? weight_decay : 0 },
+        {
+          vectors,
+          beta1,
+          beta2,
+          one_minus_beta1: 1 - beta1,
+          one_minus_beta2: 1 - beta2,
+          epsilon,
+          weight_decay: decay ? weight_decay : 0,
+        },
       );
     } else if (momentum > 0) {
       const [velocity] = moments;

@@ -99,7 +99,10 @@ interface Shortage extends Refusal {
   available: number;
 }
 
-function shortageOf({ bytes, largestBindingBytes }: Description, device: DeviceInfo): Shortage | null {
+function shortageOf(
+  { bytes, largestBindingBytes, largestBufferBytes }: Description,
+  device: DeviceInfo,
+): Shortage | null {
   const say = (what: string, needed: number, has: string, available: number): Shortage => ({
     path: "model",
     needed,
@@ -112,6 +115,10 @@ function shortageOf({ bytes, largestBindingBytes }: Description, device: DeviceI
     return say("the run needs", bytes.total, "has", device.memoryBytes);
   }
   if (largestBindingBytes > binding) return say("one tensor needs", largestBindingBytes, "binds at most", binding);
+  const { maxBufferSize } = device.limits;
+  if (largestBufferBytes > maxBufferSize) {
+    return say("one buffer needs", largestBufferBytes, "allows at most", maxBufferSize);
+  }
   return null;
 }
 

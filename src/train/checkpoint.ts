@@ -27,6 +27,8 @@ export const TrainerState = z.object({
   /** Targets trained on. */
   tokens_seen: z.int().min(0),
   skipped_steps: z.int().min(0),
+  /** What was due at this step and not done when the run was stopped. */
+  owed: z.array(z.enum(["evaluate", "sample"])).default([]),
 });
 export type TrainerState = z.output<typeof TrainerState>;
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MODEL_PRESETS, type ModelConfig } from "../model/config.ts";
+import { MAX_SAMPLE_TOKENS, MODEL_PRESETS, type ModelConfig } from "../model/config.ts";
 
 /**
  * A run's configuration: what a client may send (`RunRequest`), and what a run is (`RunConfig`), every default filled in.
@@ -36,7 +36,7 @@ export const OptimizerRequest = z.strictObject({
   weight_decay: z.number().min(0).max(100).default(0.1).describe("AdamW only."),
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.99),
-  epsilon: z.number().gt(0).max(1).default(1e-8),
+  epsilon: z.number().min(1e-37).max(1).default(1e-8),
   momentum: z.number().min(0).lt(1).default(0).describe("SGD only."),
   grad_clip: z.number().min(0).nullable().default(1).describe("Global L2 norm; 0 or null: no clipping."),
 });
@@ -63,7 +63,7 @@ export const RunRequest = z.strictObject({
   sample: z.strictObject({
     every: z.int().min(0).max(1e9).default(250).describe("0: never."),
     prompt: z.string().max(10_000).default("\n"),
-    max_tokens: count(100_000).default(200),
+    max_tokens: count(MAX_SAMPLE_TOKENS).default(200),
     temperature: z.number().min(0).max(100).default(0.8),
     top_k: count(1_000_000).nullable().default(null),
   }).prefault({}),

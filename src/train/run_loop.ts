@@ -9,7 +9,7 @@ import {
 import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
 import type { RunControl } from "./run_control.ts";
 import { RunMeter } from "./run_meter.ts";
 import type { Command, DeviceInfo, Report } from "./protocol.ts";
@@ -41,7 +41,10 @@ export async function trainRun(attempt: Attempt): Promise<Ended> {
     folder: files.tokens,
   });
   try {
-    const trainer = await Trainer.create(gpu, config);
+    if (corpus.tokenizer.vocabSize !== config.tokenizer.vocab_size) {
+      throw new Error(`the text has ${corpus.tokenizer.vocabSize} tokens, the run ${config.tokenizer.vocab_size}`);
+    }
+    const trainer = await Trainer.create(gpu, config, { initialize: files.resumeFrom === null });
     try {
       return await new RunLoop(attempt, corpus, trainer).run();
     } finally {
@@ -62,6 +65,8 @@ class RunLoop {
   #skippedInARow = 0;
   #checkpointedStep: number | null = null;
   #trainLoss: number | null = null;
+  /** What is due at this step and not yet done. */
+  #owed: TrainerState["owed"] = [];
   /** The latest validation loss and its step. */
   #validated: { step: number; loss: number } | null = null;
 
@@ -85,9 +90,11 @@ class RunLoop {
       if (control.stop) return await this.#stop(control.stop);
       if (control.takeCheckpointRequest()) await this.#checkpoint();
       await this.#burst();
+      this.#owed = this.#due();
       await this.#milestones();
       if (this.#skippedInARow >= MOST_SKIPPED_IN_A_ROW) throw new DivergedError(this.#skippedInARow);
     }
+    if (control.stop && this.#owed.length > 0) return await this.#stop(control.stop);
     return { type: "ended", run_id, step: this.trainer.step, reason: "succeeded" };
   }
 
@@ -98,7 +105,11 @@ class RunLoop {
       this.#batches.position = state.position;
       this.#tokensSeen = state.tokens_seen;
       this.#skippedSteps = state.skipped_steps;
-      this.#checkpointedStep = state.step;
+      this.#owed = state.owed;
+      // Where something is owed, the checkpoint of this step is too.
+      this.#checkpointedStep = state.owed.length > 0 ? null : state.step;
+    } else {
+      this.#owed = this.#due();
     }
     post({
       type: "started",
@@ -108,10 +119,7 @@ class RunLoop {
       epoch: this.#batches.epoch,
       tokens_seen: this.#tokensSeen,
     });
-    if (files.resumeFrom === null) {
-      await this.#evaluate();
-      await this.#checkpoint();
-    }
+    if (files.resumeFrom === null || this.#owed.length > 0) await this.#milestones();
   }
 
   /** Steps to the next milestone at most, as many as fit the time budget of a burst. */
@@ -141,14 +149,31 @@ class RunLoop {
     });
   }
 
-  /** What is due at this step. The checkpoint comes last: a run that goes on from it has the rest behind it. */
-  async #milestones(): Promise<void> {
-    const { config } = this.attempt.command;
+  /** What this step asks for beside a checkpoint. */
+  #due(): TrainerState["owed"] {
+    const { eval: evaluation, sample } = this.attempt.command.config;
+    const due: TrainerState["owed"] = [];
+    if (this.#validation && this.#isMilestone(evaluation.every)) due.push("evaluate");
+    if (this.trainer.step > 0 && this.#isMilestone(sample.every)) due.push("sample");
+    return due;
+  }
+
+  #isMilestone(every: number): boolean {
     const { step } = this.trainer;
-    const due = (every: number) => every > 0 && (step % every === 0 || step === config.max_steps);
-    if (due(config.eval.every)) await this.#evaluate();
-    if (due(config.sample.every)) await this.#sample();
-    if (due(config.checkpoint.every)) await this.#checkpoint();
+    return every > 0 && (step % every === 0 || step === this.attempt.command.config.max_steps);
+  }
+
+  /**
+   * Does what is owed, and then the checkpoint: a run that goes on from it has the rest behind it. A stop ends it
+   * early, and what is still owed goes into the checkpoint of the stop.
+   */
+  async #milestones(): Promise<void> {
+    const work = { evaluate: () => this.#evaluate(), sample: () => this.#sample() };
+    while (this.#owed.length > 0) {
+      if (!await work[this.#owed[0]]()) return;
+      this.#owed = this.#owed.slice(1);
+    }
+    if (this.#isMilestone(this.attempt.command.config.checkpoint.every)) await this.#checkpoint();
   }
 
   async #stop(reason: "paused" | "cancelled" | "interrupted"): Promise<Ended> {
@@ -156,12 +181,15 @@ class RunLoop {
     return { type: "ended", run_id: this.attempt.command.run_id, step: this.trainer.step, reason };
   }
 
-  async #evaluate(): Promise<void> {
-    if (!this.#validation) return;
-    const { command: { run_id }, post } = this.attempt;
+  /** False where a stop ended it early. */
+  async #evaluate(): Promise<boolean> {
+    if (!this.#validation) return true;
+    const { command: { run_id }, control, post } = this.attempt;
     let bytes = 0;
     const counted = countBytes(this.#validation, this.#tokenizer, (more) => bytes += more);
-    const { nats, targets } = await this.trainer.evaluate(counted);
+    const result = await this.trainer.evaluate(counted, { stop: () => control.stop !== null });
+    if (result === null) return false;
+    const { nats, targets } = result;
     const val_loss = nats / targets;
     this.#validated = { step: this.trainer.step, loss: val_loss };
     post({
@@ -172,9 +200,11 @@ class RunLoop {
       val_perplexity: Math.exp(val_loss),
       val_bpb: nats / (Math.LN2 * bytes),
     });
+    return true;
   }
 
-  async #sample(): Promise<void> {
+  /** False where a stop ended it early. */
+  async #sample(): Promise<boolean> {
     const { command: { config, run_id }, control, post } = this.attempt;
     const { prompt, max_tokens } = config.sample;
     const { step } = this.trainer;
@@ -183,7 +213,9 @@ class RunLoop {
     const start = known.length > 0 ? known : Uint32Array.of(0);
     const stop = () => control.stop !== null;
     const tokens = await this.trainer.generate(start, max_tokens, { seed: config.seed + step, stop });
+    if (tokens === null) return false;
     post({ type: "sampled", run_id, step, prompt, text: this.#tokenizer.decode(tokens) });
+    return true;
   }
 
   async #checkpoint(): Promise<void> {
@@ -194,6 +226,7 @@ class RunLoop {
       position: this.#batches.position,
       tokens_seen: this.#tokensSeen,
       skipped_steps: this.#skippedSteps,
+      owed: this.#owed,
     });
     this.#checkpointedStep = step;
     post({

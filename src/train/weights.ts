@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { elements } from "../gpu/sizes.ts";
-import type { Readback } from "../gpu/readback.ts";
+import { PIECE_BYTES, type Readback } from "../gpu/readback.ts";
 import { Random } from "../data/random.ts";
 import type { Arena } from "../model/arena.ts";
 import type { ParameterSpec } from "../model/parameters.ts";
@@ -35,12 +36,18 @@ export async function writeTensor(
     for (let start = 0; start < total; start += PIECE_ELEMENTS) {
       const piece = new Float32Array(Math.min(PIECE_ELEMENTS, total - start));
       await fill(piece);
+      await setImmediate(); // a large model takes a while, and commands must be heard
       device.queue.writeBuffer(shard.buffer, shard.offset + 4 * start, piece);
     }
   }
 }
 
-/** A tensor's bytes, shard by shard, in C order. */
+/** A tensor's bytes in C order, in pieces: a checkpoint of any size passes through little memory. */
 export async function* readTensor(readback: Readback, arena: Arena, name: string): AsyncGenerator<Uint8Array> {
-  for (const shard of arena.shards(name)) yield new Uint8Array(await readback.read(shard)); // sync point
+  for (const { buffer, offset, size } of arena.shards(name)) {
+    for (let start = 0; start < size; start += PIECE_BYTES) {
+      const piece = { buffer, offset: offset + start, size: Math.min(PIECE_BYTES, size - start) };
+      yield new Uint8Array(await readback.read(piece)); // sync point
+    }
+  }
 }

@@ -58,7 +58,7 @@ async function start(command: Extract<Command, { type: "start" }>): Promise<void
     post(ended);
   } catch (error) {
     current = null;
-    if (opened?.gpu.isLost) {
+    if (await opened?.gpu.isLost()) {
       // This Worker can do no more: ending it gives the service a crash to recover from, with a new Worker and device.
       queueMicrotask(() => {
         throw error;

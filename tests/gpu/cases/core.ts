@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { Gpu } from "#src/gpu/device.ts";
 import { defineKernel } from "#src/gpu/kernel.ts";
 import { Memory, rows } from "#src/gpu/memory.ts";
+import { Readback } from "#src/gpu/readback.ts";
 import { BINDING_ALIGNMENT } from "#src/gpu/sizes.ts";
 import { Plan } from "#src/gpu/plan.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
@@ -82,6 +84,17 @@ export const cases: GpuCase[] = [
           /ramp: out is 1028 bytes, a binding at most 1024/,
         );
       }),
+  },
+  {
+    name: "a device that is gone says so, whatever failed on it first",
+    run: async ({ implementation }) => {
+      const gpu = await Gpu.open(implementation);
+      assert.equal(await gpu.isLost(0), false);
+      const tensor = new Memory(gpu).tensor("activations", "tensor", [64]);
+      gpu.device.destroy();
+      await assert.rejects(new Readback(gpu).read(tensor));
+      assert.equal(await gpu.isLost(), true);
+    },
   },
   {
     name: "rows of a tensor are a tensor in the same buffer",

@@ -53,7 +53,15 @@ const adamwOf = (step: number, weightDecay: number, epsilon: number): Optimizer 
       bench.plan.record(
         adamw,
         { step: uniform, norm, gradients, parameters: weights, first_moments: first, second_moments: second },
-        { vectors: weights.size / 16, beta1: 0.9, beta2: 0.99, epsilon, weight_decay: weightDecay },
+        {
+          vectors: weights.size / 16,
+          beta1: 0.9,
+          beta2: 0.99,
+          one_minus_beta1: 1 - 0.9,
+          one_minus_beta2: 1 - 0.99,
+          epsilon,
+          weight_decay: weightDecay,
+        },
       ),
     twin: ({ weights, gradients, first, second }) =>
       twin.adamw(weights, clipped(gradients), first, second, step, settings),

@@ -231,7 +231,9 @@ export const cases: GpuCase[] = [
         // 4 windows, the last of 5 targets, in batches of 3.
         const tokens = new Random(1).integers(3 * T + 6, V);
         const validation = new ValidationBatches(sourceOf(tokens), { contextLength: T, batchSize: B, batches: null });
-        const { nats, targets } = await trainer.evaluate(validation);
+        const result = await trainer.evaluate(validation);
+        assert.ok(result);
+        const { nats, targets } = result;
         assert.equal(targets, tokens.length - 1);
         const initial = tensorsOf(before);
         const lossOf = (start: number, length: number) =>
@@ -264,9 +266,23 @@ export const cases: GpuCase[] = [
           return next;
         });
         const generated = await trainer.generate(CORPUS.subarray(0, 3), T + 5, { seed: 1 });
-        assert.deepEqual([...generated], expected);
+        assert.deepEqual([...generated ?? []], expected);
       });
     },
+  },
+  {
+    name: "evaluation and generation end early when asked to",
+    run: (gpu) =>
+      use(gpu, configOf({}), async (trainer) => {
+        const options = { contextLength: T, batchSize: B, batches: null };
+        const validation = new ValidationBatches(sourceOf(new Random(1).integers(6 * B * T, V)), options);
+        let asked = 0;
+        assert.equal(await trainer.evaluate(validation, { stop: () => ++asked > 2 }), null);
+        assert.equal(asked, 3);
+        asked = 0;
+        assert.equal(await trainer.generate(CORPUS.subarray(0, 1), 1000, { seed: 1, stop: () => ++asked > 2 }), null);
+        assert.equal(asked, 3);
+      }),
   },
   ...([
     ["AdamW", {}],

@@ -1,0 +1,42 @@
+import type { Gpu } from "./device.ts";
+
+/** A driver takes a submit that runs for seconds for a hang and resets the device (2 s on Windows). */
+const SUBMIT_MS = 500;
+
+/**
+ * Encodes units of work of about equal length and submits them in portions that stay short, without waiting between.
+ * How long a unit takes is learnt from the caller's measurements; until then each is submitted alone.
+ */
+export class Submits {
+  #unitMs: number | null = null;
+  #encoder: GPUCommandEncoder | null = null;
+  #units = 0;
+
+  constructor(readonly gpu: Gpu, readonly label: string) {}
+
+  /** Units that take about `ms`, at least one; one before anything was measured. */
+  unitsIn(ms: number): number {
+    return this.#unitMs === null ? 1 : Math.max(1, Math.floor(ms / this.#unitMs));
+  }
+
+  /** Adds to the portion in the making; call `endUnit` where a unit ends. */
+  get encoder(): GPUCommandEncoder {
+    return this.#encoder ??= this.gpu.device.createCommandEncoder({ label: this.label });
+  }
+
+  endUnit(): void {
+    if (++this.#units >= this.unitsIn(SUBMIT_MS)) this.submit();
+  }
+
+  /** Submits what is left. */
+  submit(): void {
+    if (this.#encoder) this.gpu.device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = null;
+    this.#units = 0;
+  }
+
+  /** Tells that `units` took `elapsedMs` from the first encoding to the readback. */
+  measured(units: number, elapsedMs: number): void {
+    this.#unitMs = elapsedMs / units;
+  }
+}
