@@ -6,7 +6,7 @@ struct Dims {
   a_stride: u32, // elements from row to row as stored
   b_stride: u32,
   c_stride: u32,
-  accumulate: u32, // 1: c += a · b
+  accumulate: u32, // 1: c += a · b; read at compile time, as ACCUMULATE
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> a: array<Element>;

@@ -210,7 +210,7 @@ export class Runner {
   #pump(): void {
     if (this.#active !== null || this.#closing || !this.#trainer || !this.#trainerReady) return;
     if (this.#device.status !== "ready") return;
-    const { runs, datasets, checkpoints, metrics, tokensFolder } = this.deps;
+    const { runs, datasets, checkpoints, tokensFolder } = this.deps;
     const run = runs.nextQueued();
     if (!run) return;
     const dataset = datasets.get(run.dataset_id ?? run.config.dataset);
@@ -232,7 +232,6 @@ export class Runner {
         checkpoints: checkpoints.runFolder(run.id),
         resumeFrom: from ? checkpoints.folder(from) : null,
       },
-      best_val_loss: metrics.bestValLoss(run.id, from?.step ?? -1),
     });
   }
 

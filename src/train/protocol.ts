@@ -2,7 +2,7 @@ import type { RunConfig } from "./config.ts";
 
 /**
  * The seam between the halves: plain data, posted to and from the Worker that owns the GPU.
- * One run at a time: a `start` is answered by reports that end with exactly one `ended`.
+ * One run at a time: a `start` is answered by reports that end with one `ended`, unless the Worker itself ends.
  */
 
 /** What the adapter is, measured once when the Worker opens it. */
@@ -37,7 +37,7 @@ export interface RunFiles {
 }
 
 export type Command =
-  | { type: "start"; run_id: string; config: RunConfig; files: RunFiles; best_val_loss: number | null }
+  | { type: "start"; run_id: string; config: RunConfig; files: RunFiles }
   /** Ends the run at the next burst with a checkpoint: `ended` with that reason. */
   | { type: "stop"; run_id: string; reason: "paused" | "cancelled" | "interrupted" }
   /** Takes a checkpoint at the next burst and goes on. */

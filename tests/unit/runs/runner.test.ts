@@ -136,7 +136,7 @@ describe("after the process died", () => {
     await fixture.boot();
     expect(types(id).at(-1)).toBe("run.interrupted");
     const { start } = fixture.trainer;
-    expect(start).toMatchObject({ run_id: id, best_val_loss: 3 });
+    expect(start).toMatchObject({ run_id: id });
     expect(start.files.resumeFrom).toEndWith("step-10");
     fixture.trainer.started(10);
     expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
