@@ -17,13 +17,17 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tiles = (dims.context + WORKGROUP - 1u) / WORKGROUP;
+  let tiles = (dims.context + ROWS - 1u) / ROWS;
   let index = group.y * groups.x + group.x;
   let head_row = index / tiles; // b * H + h
-  let t = (index % tiles) * WORKGROUP + lane;
+  let t = (index % tiles) * ROWS + row_in_tile(lane);
+  let part = part_of(lane);
   if (head_row >= dims.batch * dims.heads || t >= dims.context) { return; }
-  let start = (((head_row / dims.heads) * dims.context + t) * dims.heads + head_row % dims.heads) * VECTORS;
+  let start = (((head_row / dims.heads) * dims.context + t) * dims.heads + head_row % dims.heads) * head_vectors(dims.head_size) + part;
   var sum = 0.0;
-  for (var i = 0u; i < VECTORS; i++) { sum += inner(dy[start + i], y[start + i]); }
-  delta[head_row * dims.context + t] = sum;
+  for (var i = 0u; i < VECTORS; i++) {
+    if (held(i * LANES + part)) { sum += inner(dy[start + i * LANES], y[start + i * LANES]); }
+  }
+  sum = across(lane, sum);
+  if (part == 0u) { delta[head_row * dims.context + t] = sum; }
 }

@@ -1,4 +1,4 @@
-// dk and dv: one invocation holds one key and its value and meets the queries that see them in order.
+// dk and dv: one invocation (or workgroup) holds one key and its value and meets the queries that see them in order.
 struct Dims {
   batch: u32,
   heads: u32,
@@ -22,14 +22,16 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tiles = (dims.context + WORKGROUP - 1u) / WORKGROUP;
+  let tiles = (dims.context + ROWS - 1u) / ROWS;
   let index = group.y * groups.x + group.x;
   let head_row = index / tiles; // b * H + h
-  let j = (index % tiles) * WORKGROUP + lane;
+  let j = (index % tiles) * ROWS + row_in_tile(lane);
+  let part = part_of(lane);
   if (head_row >= dims.batch * dims.heads || j >= dims.context) { return; }
-  let width = dims.heads * VECTORS;
-  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * VECTORS;
-  let out = (head_row / dims.heads) * dims.context * width + (head_row % dims.heads) * VECTORS;
+  let size = head_vectors(dims.head_size);
+  let width = dims.heads * size;
+  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * size + part;
+  let out = (head_row / dims.heads) * dims.context * width + (head_row % dims.heads) * size + part;
   let scale = inverseSqrt(f32(dims.head_size));
   let key = head + j * 3u * width + width;
 
@@ -38,8 +40,9 @@ fn main(
   var dk: array<Element, VECTORS>;
   var dv: array<Element, VECTORS>;
   for (var i = 0u; i < VECTORS; i++) {
-    k[i] = qkv[key + i] * scale;
-    v[i] = qkv[key + width + i];
+    if (!held(i * LANES + part)) { continue; }
+    k[i] = qkv[key + i * LANES] * scale;
+    v[i] = qkv[key + width + i * LANES];
   }
   for (var t = j; t < dims.context; t++) {
     let query = head + t * 3u * width;
@@ -48,19 +51,22 @@ fn main(
     var score = 0.0;
     var dp = 0.0;
     for (var i = 0u; i < VECTORS; i++) {
-      score += inner(k[i], qkv[query + i]);
-      dp += inner(v[i], dy[dout + i]);
+      score += inner(k[i], qkv[query + i * LANES]);
+      dp += inner(v[i], dy[dout + i * LANES]);
     }
+    score = across(lane, score);
+    dp = across(lane, dp);
     let factor = dropout_factor(dims.dropout, step.seed, dims.site, row, j);
     let p = exp(score - lse[row]);
     let ds = p * (dp * factor - delta[row]) * scale;
     for (var i = 0u; i < VECTORS; i++) {
-      dv[i] += p * factor * dy[dout + i];
-      dk[i] += ds * qkv[query + i];
+      dv[i] += p * factor * dy[dout + i * LANES];
+      dk[i] += ds * qkv[query + i * LANES];
     }
   }
   for (var i = 0u; i < VECTORS; i++) {
-    dqkv[key + i] = dk[i];
-    dqkv[key + width + i] = dv[i];
+    if (!held(i * LANES + part)) { continue; }
+    dqkv[key + i * LANES] = dk[i];
+    dqkv[key + width + i * LANES] = dv[i];
   }
 }

@@ -1,4 +1,4 @@
-// dq: one invocation holds one query and meets its keys in order; probabilities come again from the log-sum-exp.
+// dq: one invocation (or workgroup) holds one query and meets its keys in order; probabilities come again from the log-sum-exp.
 struct Dims {
   batch: u32,
   heads: u32,
@@ -22,14 +22,16 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tiles = (dims.context + WORKGROUP - 1u) / WORKGROUP;
+  let tiles = (dims.context + ROWS - 1u) / ROWS;
   let index = group.y * groups.x + group.x;
   let head_row = index / tiles; // b * H + h
-  let t = (index % tiles) * WORKGROUP + lane;
+  let t = (index % tiles) * ROWS + row_in_tile(lane);
+  let part = part_of(lane);
   if (head_row >= dims.batch * dims.heads || t >= dims.context) { return; }
-  let width = dims.heads * VECTORS;
-  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * VECTORS;
-  let out = ((head_row / dims.heads) * dims.context + t) * width + (head_row % dims.heads) * VECTORS;
+  let size = head_vectors(dims.head_size);
+  let width = dims.heads * size;
+  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * size + part;
+  let out = ((head_row / dims.heads) * dims.context + t) * width + (head_row % dims.heads) * size + part;
   let row = head_row * dims.context + t;
   let scale = inverseSqrt(f32(dims.head_size));
 
@@ -37,20 +39,25 @@ fn main(
   var dout: array<Element, VECTORS>;
   var dq: array<Element, VECTORS>;
   for (var i = 0u; i < VECTORS; i++) {
-    q[i] = qkv[head + t * 3u * width + i] * scale;
-    dout[i] = dy[out + i];
+    if (!held(i * LANES + part)) { continue; }
+    q[i] = qkv[head + t * 3u * width + i * LANES] * scale;
+    dout[i] = dy[out + i * LANES];
   }
   for (var j = 0u; j <= t; j++) {
     let key = head + j * 3u * width + width;
     var score = 0.0;
     var dp = 0.0;
     for (var i = 0u; i < VECTORS; i++) {
-      score += inner(q[i], qkv[key + i]);
-      dp += inner(dout[i], qkv[key + width + i]);
+      score += inner(q[i], qkv[key + i * LANES]);
+      dp += inner(dout[i], qkv[key + width + i * LANES]);
     }
+    score = across(lane, score);
+    dp = across(lane, dp);
     let factor = dropout_factor(dims.dropout, step.seed, dims.site, row, j);
     let ds = exp(score - lse[row]) * (dp * factor - delta[row]) * scale;
-    for (var i = 0u; i < VECTORS; i++) { dq[i] += ds * qkv[key + i]; }
+    for (var i = 0u; i < VECTORS; i++) { dq[i] += ds * qkv[key + i * LANES]; }
   }
-  for (var i = 0u; i < VECTORS; i++) { dqkv[head + t * 3u * width + i] = dq[i]; }
+  for (var i = 0u; i < VECTORS; i++) {
+    if (held(i * LANES + part)) { dqkv[head + t * 3u * width + i * LANES] = dq[i]; }
+  }
 }

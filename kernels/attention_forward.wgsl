@@ -1,5 +1,5 @@
 // Causal multi-head self-attention with an online softmax: y = softmax(q k^T / sqrt(D)) v, the probabilities never stored.
-// One invocation holds one query; it meets its keys in order, so sums have a fixed order.
+// One invocation (or workgroup: `head_vectors.ts`) holds one query and meets its keys in order: sums have a fixed order.
 struct Dims {
   batch: u32,
   heads: u32,
@@ -21,24 +21,29 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let tiles = (dims.context + WORKGROUP - 1u) / WORKGROUP;
+  let tiles = (dims.context + ROWS - 1u) / ROWS;
   let index = group.y * groups.x + group.x;
   let head_row = index / tiles; // b * H + h
-  let t = (index % tiles) * WORKGROUP + lane;
+  let t = (index % tiles) * ROWS + row_in_tile(lane);
+  let part = part_of(lane);
   if (head_row >= dims.batch * dims.heads || t >= dims.context) { return; }
-  let width = dims.heads * VECTORS;
-  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * VECTORS;
+  let size = head_vectors(dims.head_size);
+  let width = dims.heads * size;
+  let head = (head_row / dims.heads) * dims.context * 3u * width + (head_row % dims.heads) * size + part;
   let scale = inverseSqrt(f32(dims.head_size));
 
   var q: array<Element, VECTORS>;
   var sum: array<Element, VECTORS>;
-  for (var i = 0u; i < VECTORS; i++) { q[i] = qkv[head + t * 3u * width + i] * scale; }
+  for (var i = 0u; i < VECTORS; i++) {
+    if (held(i * LANES + part)) { q[i] = qkv[head + t * 3u * width + i * LANES] * scale; }
+  }
   var largest = -0x1p+126f;
   var total = 0.0;
   for (var j = 0u; j <= t; j++) {
     let key = head + j * 3u * width + width;
     var score = 0.0;
-    for (var i = 0u; i < VECTORS; i++) { score += inner(q[i], qkv[key + i]); }
+    for (var i = 0u; i < VECTORS; i++) { score += inner(q[i], qkv[key + i * LANES]); }
+    score = across(lane, score);
     if (score > largest) {
       let shrink = exp(largest - score);
       largest = score;
@@ -48,9 +53,11 @@ fn main(
     let p = exp(score - largest);
     total += p;
     let kept = p * dropout_factor(dims.dropout, step.seed, dims.site, head_row * dims.context + t, j);
-    for (var i = 0u; i < VECTORS; i++) { sum[i] += kept * qkv[key + width + i]; }
+    for (var i = 0u; i < VECTORS; i++) { sum[i] += kept * qkv[key + width + i * LANES]; }
   }
-  let out = ((head_row / dims.heads) * dims.context + t) * width + (head_row % dims.heads) * VECTORS;
-  for (var i = 0u; i < VECTORS; i++) { y[out + i] = sum[i] / total; }
-  lse[head_row * dims.context + t] = largest + log(total);
+  let out = ((head_row / dims.heads) * dims.context + t) * width + (head_row % dims.heads) * size + part;
+  for (var i = 0u; i < VECTORS; i++) {
+    if (held(i * LANES + part)) { y[out + i * LANES] = sum[i] / total; }
+  }
+  if (part == 0u) { lse[head_row * dims.context + t] = largest + log(total); }
 }

@@ -1,42 +1,88 @@
 import type { AdapterTraits, Variant } from "#src/gpu/kernel.ts";
+import reduce from "./reduce.wgsl" with { type: "text" };
 
 /** The element type of queries, keys and values: vec4 where a head is made of whole ones. */
 const VEC4 = `
 alias Element = vec4<f32>;
 fn inner(a: Element, b: Element) -> f32 { return dot(a, b); }
+fn head_vectors(head_size: u32) -> u32 { return head_size / 4u; }
 `;
 const SCALAR = `
 alias Element = f32;
 fn inner(a: Element, b: Element) -> f32 { return a * b; }
+fn head_vectors(head_size: u32) -> u32 { return head_size; }
 `;
+
+/** An invocation has a row of a head to itself. */
+const ALONE = `
+fn row_in_tile(lane: u32) -> u32 { return lane; }
+fn part_of(lane: u32) -> u32 { return 0u; }
+fn across(lane: u32, value: f32) -> f32 { return value; }
+fn held(vector: u32) -> bool { return true; }
+`;
+/** A workgroup shares a row: lane l holds vectors l, l + LANES, … of the head. */
+const TOGETHER = `
+fn row_in_tile(lane: u32) -> u32 { return 0u; }
+fn part_of(lane: u32) -> u32 { return lane; }
+fn across(lane: u32, value: f32) -> f32 { return workgroup_sum(lane, value); }
+fn held(vector: u32) -> bool { return vector < HEAD_VECTORS; }
+` + reduce;
+
+/** Past this, arrays of a whole head cost minutes of compilation (11 s at 256, 41 s at 512 on llvmpipe). */
+const LARGEST_HEAD_ALONE = 128;
+/** Past this, 64 lanes would hold more than WGSL's 8 KiB of a function's variables. */
+const LARGEST_HEAD_OF_64_LANES = 8192;
 
 type HeadDims = "batch" | "heads" | "context" | "head_size";
 
 /**
- * Variants of an attention kernel: one invocation for each row of each head, `VECTORS` elements to a head.
- * @param more constants beside those two, from dims that the kernel has
+ * Variants of an attention kernel: an invocation for each row of each head, or a workgroup where heads are large.
+ * `VECTORS` is what one invocation holds of a row, `ROWS` the rows of a workgroup.
+ * @param more constants beside these, from dims that the kernel has
  */
 export function headVariants<More extends string = never>(
   more: (dims: Record<HeadDims | More, number>) => Record<string, number> = () => ({}),
 ): readonly Variant<HeadDims | More>[] {
-  const variant = (
-    name: string,
-    width: number,
-    types: string,
-    lanes: number,
-    when?: Variant<HeadDims>["when"],
-  ): Variant<HeadDims | More> => ({
+  type Dims = Record<HeadDims | More, number>;
+  const alone = (name: string, width: number, rows: number, when: Variant<HeadDims | More>["when"]) => ({
     name,
     when,
-    body: () => types,
-    constants: (dims) => ({ VECTORS: dims.head_size / width, WORKGROUP: lanes, ...more(dims) }),
-    workgroups: ({ batch, heads, context }: Record<HeadDims, number>) => batch * heads * Math.ceil(context / lanes),
+    body: () => (width === 4 ? VEC4 : SCALAR) + ALONE,
+    constants: (dims: Dims) => ({
+      VECTORS: dims.head_size / width,
+      LANES: 1,
+      ROWS: rows,
+      WORKGROUP: rows,
+      ...more(dims),
+    }),
+    workgroups: ({ batch, heads, context }: Dims) => batch * heads * Math.ceil(context / rows),
+  });
+  const together = (name: string, width: number, when?: Variant<HeadDims | More>["when"]) => ({
+    name,
+    when,
+    body: () => (width === 4 ? VEC4 : SCALAR) + TOGETHER,
+    constants: (dims: Dims) => {
+      const lanes = dims.head_size > LARGEST_HEAD_OF_64_LANES ? 256 : 64;
+      const vectors = dims.head_size / width;
+      return {
+        VECTORS: Math.ceil(vectors / lanes),
+        HEAD_VECTORS: vectors,
+        LANES: lanes,
+        ROWS: 1,
+        WORKGROUP: lanes,
+        ...more(dims),
+      };
+    },
+    workgroups: ({ batch, heads, context }: Dims) => batch * heads * context,
   });
   const whole = ({ head_size }: Record<HeadDims, number>) => head_size % 4 === 0;
+  const small = ({ head_size }: Record<HeadDims, number>) => head_size <= LARGEST_HEAD_ALONE;
   return [
     // Small workgroups keep the causal triangle's work even over a CPU's threads.
-    variant("vec4, 8 rows", 4, VEC4, 8, (dims, { software }: AdapterTraits) => software && whole(dims)),
-    variant("vec4, 32 rows", 4, VEC4, 32, whole),
-    variant("scalar, 32 rows", 1, SCALAR, 32),
+    alone("vec4, 8 rows", 4, 8, (dims, { software }: AdapterTraits) => software && whole(dims) && small(dims)),
+    alone("vec4, 32 rows", 4, 32, (dims) => whole(dims) && small(dims)),
+    alone("scalar, 32 rows", 1, 32, small),
+    together("vec4, a workgroup a row", 4, whole),
+    together("scalar, a workgroup a row", 1),
   ];
 }
