@@ -42,7 +42,10 @@ const remove = createRoute({
   responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
 });
 
-const binary = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+const content = {
+  "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },
+  "application/json": { schema: z.unknown() },
+};
 
 const file = createRoute({
   method: "get",
@@ -51,11 +54,10 @@ const file = createRoute({
   description: "Ranges, If-Range and If-None-Match work; the ETag is the file's SHA-256.",
   request: { params: IdParam.extend({ name: z.string().max(200).openapi({ example: "model.safetensors" }) }) },
   responses: {
-    200: { description: "The file", content: binary },
-    206: { description: "The range that was asked for", content: binary },
+    200: { description: "The file", content },
+    206: { description: "The range that was asked for", content },
     304: { description: "The client has it" },
-    416: { description: "No such range" },
-    ...problems(401, 404),
+    ...problems(401, 404, 416),
   },
 });
 

@@ -25,6 +25,7 @@ const WHY: Record<number, string> = {
   409: "Wrong state for this",
   413: "Too large",
   415: "Wrong media type",
+  416: "No such range",
   422: "Well-formed, but impossible",
   503: "No GPU",
 };

@@ -34,7 +34,10 @@ const upload = createRoute({
   description: "The body streams to disk. A name that belongs to a dataset with other bytes is a 409.",
   request: {
     query: z.object({
-      name: z.string().refine(isDatasetName, "1 to 100 characters, no slash, no control character, not an id").openapi({
+      name: z.string().refine(
+        isDatasetName,
+        "1 to 100 characters, no slash, no control character, not . or .., not an id",
+      ).openapi({
         example: "shakespeare",
       }),
     }),

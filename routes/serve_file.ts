@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { RangeNotSatisfiableError } from "#src/errors.ts";
 
 /** An immutable file: its hash names its content, so it is a strong ETag. */
 export interface ServedFile {
@@ -29,12 +30,7 @@ export function serveFile(request: Request, file: ServedFile): Promise<Response>
   const ifRange = request.headers.get("if-range");
   const asked = ifRange === null || ifRange === etag ? request.headers.get("range") : null;
   const range = asked === null || request.method !== "GET" ? null : parseRange(asked, file.bytes);
-  if (range === "unsatisfiable") {
-    headers.set("content-range", `bytes */${file.bytes}`);
-    headers.delete("content-type");
-    headers.delete("content-disposition");
-    return new Response(null, { status: 416, headers });
-  }
+  if (range === "unsatisfiable") throw new RangeNotSatisfiableError(file.bytes);
   const { from, to } = range ?? { from: 0, to: file.bytes - 1 };
   headers.set("content-length", String(to - from + 1));
   if (range) headers.set("content-range", `bytes ${from}-${to}/${file.bytes}`);
@@ -44,7 +40,7 @@ export function serveFile(request: Request, file: ServedFile): Promise<Response>
 
 /** `to` is included. A header that is no single byte range is ignored, as the RFC says. */
 export function parseRange(header: string, size: number): { from: number; to: number } | "unsatisfiable" | null {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header.trim());
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header.trim());
   if (!match || (match[1] === "" && match[2] === "")) return null;
   if (match[1] === "") {
     const suffix = Math.min(Number(match[2]), size);

@@ -73,6 +73,15 @@ export class UnsupportedMediaTypeError extends ProblemError {
   }
 }
 
+/** 416 */
+export class RangeNotSatisfiableError extends ProblemError {
+  constructor(bytes: number) {
+    super(416, "Range not satisfiable", `the file has ${bytes} bytes, and none of them is in the range`, {
+      headers: { "content-range": `bytes */${bytes}`, "accept-ranges": "bytes" },
+    });
+  }
+}
+
 /** 422: well-formed, and impossible. `facts` (what was needed, what there is) become members of the problem. */
 export class UnprocessableError extends ProblemError {
   constructor(detail: string, errors?: Refusal[], facts?: Record<string, number>) {

@@ -13,23 +13,29 @@ import { openTrainerWorker } from "./runs/trainer_worker.ts";
 async function main(): Promise<void> {
   const env = readEnv(process.env);
   const log = openLog(env.logLevel);
-  mkdirSync(env.dataFolder, { recursive: true });
   const lock = await lockFolder(env.dataFolder);
 
   const reverie = await openReverie({ ...env, log, openTrainer: openTrainerWorker, sampleText });
   const app = createApp(reverie);
-  const server = Deno.serve({
-    hostname: env.host,
-    port: env.port,
-    onListen: ({ hostname, port }) => {
-      const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-      console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(reverie.runner.device)}`);
-    },
-    onError: (error) => {
-      log.error({ err: error }, "a response failed");
-      return new Response(null, { status: 500 });
-    },
-  }, (request) => app.fetch(request));
+  let server: Deno.HttpServer;
+  try {
+    server = Deno.serve({
+      hostname: env.host,
+      port: env.port,
+      onListen: ({ hostname, port }) => {
+        const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+        console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(reverie.runner.device)}`);
+      },
+      onError: (error) => {
+        log.error({ err: error }, "a response failed");
+        return new Response(null, { status: 500 });
+      },
+    }, (request) => app.fetch(request));
+  } catch (error) {
+    await reverie.stop(); // a queued run may have started already
+    reverie.close();
+    throw new EnvError(`cannot listen on HOST=${env.host}, PORT=${env.port}: ${messageOf(error)}`);
+  }
 
   let stopping = false;
   const stop = async (signal: string) => {
@@ -52,9 +58,22 @@ const DRAIN_MS = 1000;
 
 /** Two servers on one folder would put back each other's runs. The lock ends with the process, however it dies. */
 async function lockFolder(folder: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(join(folder, "lock"), { create: true, write: true });
+  const file = await openLock(folder);
   if (await file.tryLock(true)) return file;
   throw new EnvError(`REVERIE_DATA=${folder} is in use by another server: stop that one, or choose another folder`);
+}
+
+async function openLock(folder: string): Promise<Deno.FsFile> {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return await Deno.open(join(folder, "lock"), { create: true, write: true });
+  } catch (error) {
+    throw new EnvError(`REVERIE_DATA=${folder} cannot be written: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function nameDevice(state: DeviceState): string {

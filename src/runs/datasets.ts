@@ -36,7 +36,7 @@ export class DatasetStore {
     try {
       return { id, ...await storeText(source, this.path(id), { maxBytes }) };
     } catch (error) {
-      if (error instanceof InvalidUtf8Error) throw new BadRequestError(`${error.message} (offset ${error.offset})`);
+      if (error instanceof InvalidUtf8Error) throw new BadRequestError(error.message);
       if (error instanceof TextTooLargeError) throw new PayloadTooLargeError(error.maxBytes);
       throw error;
     }
@@ -119,7 +119,8 @@ export class DatasetStore {
   }
 }
 
-/** Names live beside ids in one URL space. */
+/** Names live beside ids in one URL space, where clients resolve `.` and `..` away before they send. */
 export function isDatasetName(name: string): boolean {
-  return /^[^\s/\p{Cc}](?:[^/\p{Cc}]{0,98}[^\s/\p{Cc}])?$/u.test(name) && !isId("ds", name);
+  return name !== "." && name !== ".." && /^[^\s/\p{Cc}](?:[^/\p{Cc}]{0,98}[^\s/\p{Cc}])?$/u.test(name) &&
+    !isId("ds", name);
 }

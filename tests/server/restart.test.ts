@@ -71,3 +71,15 @@ test("an address that others can reach wants a token", async () => {
   expect((await open.ended(30_000)).code).toBe(1);
   expect(open.stderr).toContain("REVERIE_TOKEN");
 }, TIMEOUT_MS);
+
+test("what the system refuses is said in a line, not as a stack", async () => {
+  await using server = await startServer();
+  const port = new URL(server.url).port;
+  await using second = new RunningServer({ env: { PORT: port } });
+  expect((await second.ended(30_000)).code).toBe(1);
+  expect(second.stderr.trim()).toMatch(new RegExp(`^Reverie cannot start: .*PORT=${port}: .*[Aa]ddress.*$`));
+
+  await using homeless = new RunningServer({ dataFolder: `${server.dataFolder}/lock` });
+  expect((await homeless.ended(30_000)).code).toBe(1);
+  expect(homeless.stderr.trim()).toMatch(/^Reverie cannot start: REVERIE_DATA=.* cannot be written: .*$/);
+}, TIMEOUT_MS);

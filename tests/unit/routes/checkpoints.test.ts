@@ -73,13 +73,20 @@ describe("a file", () => {
     ["bytes=8-", 206, "of step 20", "bytes 8-17/18"],
     ["bytes=-2", 206, "20", "bytes 16-17/18"],
     ["bytes=16-99", 206, "20", "bytes 16-17/18"],
-    ["bytes=18-", 416, "", "bytes */18"],
+    ["BYTES=0-6", 206, "weights", "bytes 0-6/18"],
     ["bytes=5-2", 200, CONTENT, null],
     ["bytes=0-1,3-4", 200, CONTENT, null],
     ["lines=1-2", 200, CONTENT, null],
   ])("in the range %s", async (range, status, text, contentRange) => {
     const answer = await get({ range });
     expect([answer.status, answer.text, answer.headers.get("content-range")]).toEqual([status, text, contentRange]);
+  });
+
+  test.each(["bytes=18-", "bytes=-0"])("has nothing in the range %s, which is a problem", async (range) => {
+    const { status, headers, body } = await get({ range });
+    expect([status, headers.get("content-range")]).toEqual([416, "bytes */18"]);
+    expect(headers.get("content-type")).toBe("application/problem+json");
+    expect(body).toMatchObject({ status: 416, request_id: headers.get("x-request-id")! });
   });
 
   test("has an ETag that conditions understand", async () => {

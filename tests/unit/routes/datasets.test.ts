@@ -65,6 +65,7 @@ describe("is refused, and nothing left behind:", () => {
     ["another charset", "x", "a", "text/plain; charset=latin1", 415, "utf-8"],
     ["other bytes under a taken name", "sample", "a", "text/plain", 409, "sample"],
     ["a name that is none", "a%2Fb", "a", "text/plain", 400, "query"],
+    ["a name that no client can ask for", "..", "a", "text/plain", 400, "query"],
     ["a client that goes away", "x", failing, "text/plain", 500, ""],
   ])("%s", async (_, name, body, type, status, detail) => {
     const answer = await upload(fixture, name, typeof body === "function" ? body() : body, { "content-type": type });

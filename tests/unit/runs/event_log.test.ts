@@ -57,6 +57,17 @@ describe("a follower", () => {
     expect((await follower.next()).value).toEqual([]);
   });
 
+  test("gets its heartbeat while other runs keep the log busy", async () => {
+    const { events } = fixture.reverie;
+    const options = { after: 1, signal: new AbortController().signal, heartbeatMs: 50 };
+    const busy = setInterval(() => events.wake(), 5);
+    try {
+      expect((await events.follow({ runId }, options).next()).value).toEqual([]);
+    } finally {
+      clearInterval(busy);
+    }
+  });
+
   test("ends with its signal, with the log, and when nothing will come", async () => {
     const { events } = fixture.reverie;
     const abort = new AbortController();
