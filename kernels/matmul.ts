@@ -2,8 +2,8 @@ import { defineKernel, type Variant } from "#src/gpu/kernel.ts";
 import source from "./matmul.wgsl" with { type: "text" };
 import { emitScalarBody, emitVectorBody, type Form, type Tile } from "./matmul_emitter.ts";
 
-type MatmulDims = "m" | "n" | "k" | "a_stride" | "b_stride" | "c_stride" | "accumulate";
-const DIMS = {
+export type MatmulDims = "m" | "n" | "k" | "a_stride" | "b_stride" | "c_stride" | "accumulate";
+export const MATMUL_DIMS = {
   m: "u32",
   n: "u32",
   k: "u32",
@@ -14,11 +14,11 @@ const DIMS = {
 } as const;
 
 /** Near the fastest of eleven on llvmpipe, 16×16, at a fifth of its time to compile: docs/log.md. */
-const SOFTWARE_TILE: Tile = { rows: 8, columns: 16, width: 8, height: 1 };
+export const SOFTWARE_TILE: Tile = { rows: 8, columns: 16, width: 8, height: 1 };
 /** Small enough for a card's registers. */
 const CARD_TILE: Tile = { rows: 4, columns: 4, width: 8, height: 8 };
 
-function workgroups({ rows, columns, width, height }: Tile) {
+export function tileWorkgroups({ rows, columns, width, height }: Tile) {
   return ({ m, n }: { m: number; n: number }) => Math.ceil(m / (rows * height)) * Math.ceil(n / (columns * width));
 }
 
@@ -34,25 +34,25 @@ export function matmulVariants(form: Form, bias: boolean, software = SOFTWARE_TI
       when: (dims, adapter) => adapter.software && aligned(dims),
       constants,
       body: () => emitVectorBody(form, software, bias),
-      workgroups: workgroups(software),
+      workgroups: tileWorkgroups(software),
     },
     {
       name: `vec4 ${name(CARD_TILE)}`,
       when: aligned,
       constants,
       body: () => emitVectorBody(form, CARD_TILE, bias),
-      workgroups: workgroups(CARD_TILE),
+      workgroups: tileWorkgroups(CARD_TILE),
     },
     {
       name: `scalar ${name(CARD_TILE)}`,
       constants,
       body: () => emitScalarBody(form, CARD_TILE, bias),
-      workgroups: workgroups(CARD_TILE),
+      workgroups: tileWorkgroups(CARD_TILE),
     },
   ];
 }
 
-const cost = ({ m, n, k }: Record<MatmulDims, number>) => ({
+export const matmulCost = ({ m, n, k }: Record<MatmulDims, number>) => ({
   flops: 2 * m * n * k,
   bytes: 4 * (m * k + k * n + m * n),
 });
@@ -62,9 +62,9 @@ function matmul(name: string, form: Form) {
     name,
     source,
     bindings: { a: "read", b: "read", c: "read_write" },
-    dims: DIMS,
+    dims: MATMUL_DIMS,
     variants: matmulVariants(form, false),
-    cost,
+    cost: matmulCost,
   });
 }
 
@@ -80,7 +80,7 @@ export const matmulBias = defineKernel({
   name: "matmul_bias",
   source: source.replace("//#body", "@group(0) @binding(4) var<storage, read> bias: array<Element>; // (n)\n//#body"),
   bindings: { a: "read", b: "read", c: "read_write", bias: "read" },
-  dims: DIMS,
+  dims: MATMUL_DIMS,
   variants: matmulVariants("nn", true),
-  cost,
+  cost: matmulCost,
 });

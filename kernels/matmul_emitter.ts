@@ -16,6 +16,27 @@ export interface Tile {
   height: number;
 }
 
+/** Whether operands are read from storage buffers or from textures of vec4 texels. */
+export type Source = "buffers" | "textures";
+
+/** WGSL of a load: `row` is what `rowStart` made, or a row that changes in the loop. */
+const LOADS: Record<Source, {
+  rowStart(name: string, row: string): string;
+  inRow(name: string, start: string, column: string): string;
+  at(name: string, row: string, column: string): string;
+}> = {
+  buffers: {
+    rowStart: (name, row) => `${row} * ${name}_stride`,
+    inRow: (name, start, column) => `${name}[${start} + ${column}]`,
+    at: (name, row, column) => `${name}[${row} * ${name}_stride + ${column}]`,
+  },
+  textures: {
+    rowStart: (_name, row) => row,
+    inRow: (name, start, column) => `textureLoad(${name}, vec2(${column}, ${start}))`,
+    at: (name, row, column) => `textureLoad(${name}, vec2(${column}, ${row}))`,
+  },
+};
+
 const XYZW = ["x", "y", "z", "w"] as const;
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
 const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
@@ -62,30 +83,32 @@ ${
  * vec4 loads and stores. All strides are multiples of 4; where k is not, a's elements past it are zero; where n is not,
  * the elements of c that fill its last vec4 are overwritten.
  */
-export function emitVectorBody(form: Form, tile: Tile, bias: boolean): string {
-  return `alias Element = vec4<f32>;\n${form === "nt" ? emitRowsByRows(tile, bias) : emitColumns(form, tile, bias)}`;
+export function emitVectorBody(form: Form, tile: Tile, bias: boolean, source: Source = "buffers"): string {
+  const body = form === "nt" ? emitRowsByRows(tile, bias, source) : emitColumns(form, tile, bias, source);
+  return `alias Element = vec4<f32>;\n${body}`;
 }
 
 /** nn and tn: accumulators are vec4 along n. */
-function emitColumns(form: "nn" | "tn", tile: Tile, bias: boolean): string {
+function emitColumns(form: "nn" | "tn", tile: Tile, bias: boolean, source: Source): string {
+  const { rowStart, inRow, at } = LOADS[source];
   const { rows, columns, width } = tile;
   const groups = columns / 4;
   const accumulate = (i: number, multiplier: string) =>
     lines(groups, (j) => `    c_${i}_${j} = fma(vec4(${multiplier}), b_${j}, c_${i}_${j});`);
-  const loadB = (k: string) => lines(groups, (j) => `    b_${j} = b[${k} * b_stride + at_${j}];`);
+  const loadB = (k: string) => lines(groups, (j) => `    b_${j} = ${at("b", k, `at_${j}`)};`);
   const nnStep = (part: number) => `
-${loadB(`min(k + ${part}u, dims.k - 1u)`)}
+${loadB(`(min(k + ${part}u, dims.k - 1u))`)}
 ${lines(rows, (i) => accumulate(i, `a_${i}.${XYZW[part]}`))}`;
   const nn = `
-${lines(rows, (i) => `  let row_${i} = min(row + ${i}u, dims.m - 1u) * a_stride;`)}
+${lines(rows, (i) => `  let row_${i} = ${rowStart("a", `min(row + ${i}u, dims.m - 1u)`)};`)}
   for (var k = 0u; k < dims.k; k += 4u) {
-${lines(rows, (i) => `    let a_${i} = a[row_${i} + k / 4u];`)}
+${lines(rows, (i) => `    let a_${i} = ${inRow("a", `row_${i}`, "k / 4u")};`)}
 ${range(4).map(nnStep).join("\n")}
   }`;
   const tn = `
 ${lines(rows / 4, (i) => `  let row_${i} = min(row / 4u + ${i}u, a_stride - 1u);`)}
   for (var k = 0u; k < dims.k; k++) {
-${lines(rows / 4, (i) => `    let a_${i} = a[k * a_stride + row_${i}];`)}
+${lines(rows / 4, (i) => `    let a_${i} = ${at("a", "k", `row_${i}`)};`)}
 ${loadB("k")}
 ${lines(rows, (i) => accumulate(i, `a_${i >> 2}.${XYZW[i & 3]}`))}
   }`;
@@ -100,21 +123,28 @@ ${store(tile, 4, (i, j) => `c_${i}_${j}`, bias)}
 }
 
 /** nt: both operands run along k; accumulators are scalars, four neighbouring columns to a unit. */
-function emitRowsByRows(tile: Tile, bias: boolean): string {
+function emitRowsByRows(tile: Tile, bias: boolean, source: Source): string {
+  const { rowStart, inRow } = LOADS[source];
   const { rows, columns, width } = tile;
   const multiplyAdd = (i: number, j: number) =>
     XYZW.reduce((sum, part) => `fma(a_${i}.${part}, b_${j}.${part}, ${sum})`, `c_${i}_${j}`);
   return `${entry(tile, 4)}
   let a_stride = dims.a_stride / 4u;
   let b_stride = dims.b_stride / 4u;
-${lines(rows, (i) => `  let row_${i} = min(row + ${i}u, dims.m - 1u) * a_stride;`)}
-${lines(columns, (j) => `  let at_${j} = min(column + ${(j >> 2) * 4 * width + j % 4}u, dims.n - 1u) * b_stride;`)}
+${lines(rows, (i) => `  let row_${i} = ${rowStart("a", `min(row + ${i}u, dims.m - 1u)`)};`)}
+${
+    lines(columns, (j) =>
+      `  let at_${j} = ${rowStart("b", `min(column + ${(j >> 2) * 4 * width + j % 4}u, dims.n - 1u)`)};`)
+  }
 ${lines(rows, (i) => lines(columns, (j) => `  var c_${i}_${j} = 0.0;`))}
   for (var k = 0u; k < (dims.k + 3u) / 4u; k++) {
-${lines(columns, (j) => `    let b_${j} = b[at_${j} + k];`)}
+${lines(columns, (j) => `    let b_${j} = ${inRow("b", `at_${j}`, "k")};`)}
 ${
     lines(rows, (i) =>
-      `    let a_${i} = a[row_${i} + k];\n${lines(columns, (j) => `    c_${i}_${j} = ${multiplyAdd(i, j)};`)}`)
+      `    let a_${i} = ${inRow("a", `row_${i}`, "k")};\n${
+        lines(columns, (j) =>
+          `    c_${i}_${j} = ${multiplyAdd(i, j)};`)
+      }`)
   }
   }
 ${store(tile, 4, (i, j) => `vec4(${range(4).map((part) => `c_${i}_${4 * j + part}`).join(", ")})`, bias)}

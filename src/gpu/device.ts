@@ -22,6 +22,7 @@ const WANTED_LIMITS = [
   "maxComputeWorkgroupSizeY",
   "maxStorageBuffersPerShaderStage",
   "maxComputeWorkgroupsPerDimension",
+  "maxTextureDimension2D",
 ] as const;
 type Limit = typeof WANTED_LIMITS[number];
 export type GpuLimits = Record<Limit, number>;

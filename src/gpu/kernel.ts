@@ -1,11 +1,12 @@
-import type { BufferRange } from "./memory.ts";
+import type { BufferRange, TextureOperand } from "./memory.ts";
 
 /**
  * A kernel is one WGSL program with a typed description beside it; `defineKernel` holds the two against each other.
  * `kernels/README.md` is the contract.
  */
 
-export type Access = "uniform" | "read" | "read_write";
+/** `texture` is a `texture_storage_2d<rgba32float, read>`: a matrix as vec4 texels. */
+export type Access = "uniform" | "read" | "read_write" | "texture";
 export type Scalar = "u32" | "f32";
 
 export interface Cost {
@@ -52,7 +53,7 @@ export interface Kernel<B extends string = string, D extends string = string> ex
   pack(dims: Dims<D>): Uint8Array<ArrayBuffer>;
 }
 
-export type BindingsOf<B extends string> = Record<B, BufferRange>;
+export type BindingsOf<B extends string> = Record<B, BufferRange | TextureOperand>;
 
 /** @throws Error at import when the WGSL and the description disagree */
 export function defineKernel<B extends string, D extends string>(spec: KernelSpec<B, D>): Kernel<B, D> {
@@ -88,15 +89,19 @@ export function defineKernel<B extends string, D extends string>(spec: KernelSpe
   };
 }
 
-const BINDING =
-  /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>\s*(\w+)\s*:/g;
+const BINDING = new RegExp(
+  /@group\(0\)\s*@binding\((\d+)\)\s*var/.source + // index
+    /(?:<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>)?/.source + // address space and access of a buffer
+    /\s*(\w+)\s*:\s*(texture_storage_2d<rgba32float,\s*read>)?/.source, // name, and whether it is a texture
+  "g",
+);
 
 function assertAgrees(spec: KernelSpec<string, string>): void {
   const inWgsl = [...spec.source.matchAll(BINDING)]
-    .map(([, index, space, access, name]) => ({
+    .map(([, index, space, access, name, texture]) => ({
       index: Number(index),
       name,
-      access: space === "uniform" ? space : access,
+      access: texture ? "texture" : space === "uniform" ? space : access,
     }))
     .sort((a, b) => a.index - b.index)
     .map(({ index, name, access }) => `${index} ${name} ${access}`);

@@ -15,13 +15,19 @@ export interface Tensor extends BufferRange {
   shape: readonly number[];
 }
 
+/** A texture that a kernel reads matrices from: row r of a matrix is row r of texels, four elements each. */
+export interface TextureOperand {
+  texture: GPUTexture;
+  view: GPUTextureView;
+}
+
 /** What memory is for; `describe` predicts the bytes of each. */
 export type MemoryRole = "parameters" | "gradients" | "optimizer" | "activations";
 
-/** Allocates buffers, counts their bytes by role, and frees them together. */
+/** Allocates buffers and textures, counts their bytes by role, and frees them together. */
 export class Memory {
   readonly bytes: Record<MemoryRole, number> = { parameters: 0, gradients: 0, optimizer: 0, activations: 0 };
-  readonly #buffers: GPUBuffer[] = [];
+  readonly #allocated: (GPUBuffer | GPUTexture)[] = [];
 
   constructor(readonly gpu: Gpu) {}
 
@@ -33,7 +39,7 @@ export class Memory {
       size,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
-    this.#buffers.push(buffer);
+    this.#allocated.push(buffer);
     this.bytes[role] += size;
     return buffer;
   }
@@ -44,9 +50,22 @@ export class Memory {
     return { name, shape, buffer: this.buffer(role, name, size), offset: 0, size };
   }
 
+  /** A texture of f32 vec4 texels. */
+  texture(role: MemoryRole, name: string, { width, height }: { width: number; height: number }): TextureOperand {
+    const texture = this.gpu.device.createTexture({
+      label: name,
+      size: [width, height],
+      format: "rgba32float",
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+    });
+    this.#allocated.push(texture);
+    this.bytes[role] += 16 * width * height;
+    return { texture, view: texture.createView() };
+  }
+
   /** `destroy()` frees at once; waiting for the garbage collector let memory grow. */
   free(): void {
-    for (const buffer of this.#buffers.splice(0)) buffer.destroy();
+    for (const each of this.#allocated.splice(0)) each.destroy();
     this.bytes.parameters =
       this.bytes.gradients =
       this.bytes.optimizer =

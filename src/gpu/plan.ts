@@ -1,6 +1,6 @@
 import type { Gpu } from "./device.ts";
 import type { Access, BindingsOf, Cost, Kernel } from "./kernel.ts";
-import type { BufferRange } from "./memory.ts";
+import type { BufferRange, TextureOperand } from "./memory.ts";
 
 interface Dispatch {
   kind: "dispatch";
@@ -13,12 +13,14 @@ interface Dispatch {
 type Step =
   | Dispatch
   | { kind: "clear"; range: BufferRange }
-  | { kind: "copy"; from: BufferRange; to: BufferRange };
+  | { kind: "copy"; from: BufferRange; to: BufferRange }
+  | { kind: "copy to texture"; from: BufferRange; to: TextureOperand; rows: number; columns: number };
 
-const BUFFER_TYPES: Record<Access, GPUBufferBindingType> = {
-  uniform: "uniform",
-  read: "read-only-storage",
-  read_write: "storage",
+const LAYOUTS: Record<Access, Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">> = {
+  uniform: { buffer: { type: "uniform" } },
+  read: { buffer: { type: "read-only-storage" } },
+  read_write: { buffer: { type: "storage" } },
+  texture: { storageTexture: { access: "read-only", format: "rgba32float" } },
 };
 
 /**
@@ -44,7 +46,7 @@ export class Plan {
       entries: Object.values<Access>({ dims: "uniform", ...kernel.bindings }).map((access, binding) => ({
         binding,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: BUFFER_TYPES[access] },
+        ...LAYOUTS[access],
       })),
     });
     const ranges = (Object.keys(kernel.bindings) as B[]).map((name) =>
@@ -77,6 +79,11 @@ export class Plan {
   copy(from: BufferRange, to: BufferRange): void {
     if (from.size !== to.size) throw new RangeError(`${this.label}: copy of ${from.size} bytes into ${to.size}`);
     this.#steps.push({ kind: "copy", from, to });
+  }
+
+  /** Appends a copy of a matrix of `columns` f32 a row into the texture's corner; rows are a multiple of 64 elements. */
+  copyToTexture(from: BufferRange, to: TextureOperand, { rows, columns }: { rows: number; columns: number }): void {
+    this.#steps.push({ kind: "copy to texture", from, to, rows, columns });
   }
 
   /** Appends the plan's work to `encoder`; neighbouring dispatches share a compute pass. */
@@ -133,7 +140,8 @@ export class Plan {
     this.#steps.length = 0;
   }
 
-  #bindable(kernel: string, name: string, range: BufferRange): GPUBufferBinding {
+  #bindable(kernel: string, name: string, range: BufferRange | TextureOperand): GPUBindingResource {
+    if ("view" in range) return range.view;
     if (range.size > this.gpu.limits.maxStorageBufferBindingSize) {
       throw new RangeError(
         `${kernel}: ${name} is ${range.size} bytes, a binding at most ${this.gpu.limits.maxStorageBufferBindingSize}`,
@@ -164,6 +172,13 @@ export class Plan {
 function encodeTransfer(encoder: GPUCommandEncoder, step: Exclude<Step, Dispatch>): void {
   if (step.kind === "clear") {
     encoder.clearBuffer(step.range.buffer, step.range.offset, step.range.size);
+  } else if (step.kind === "copy to texture") {
+    const { from, to, rows, columns } = step;
+    encoder.copyBufferToTexture(
+      { buffer: from.buffer, offset: from.offset, bytesPerRow: 4 * columns },
+      { texture: to.texture },
+      [columns / 4, rows],
+    );
   } else {
     const { from, to } = step;
     encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);

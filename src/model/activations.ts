@@ -80,3 +80,16 @@ export function sharedShapes(config: ModelConfig, batchSize: number): SharedActi
     selected: [C],
   };
 }
+
+/**
+ * Texels of the textures that a software adapter's matmuls read, if it reads faster so: the corner of one holds any
+ * operand of a block's linear layers, activations (N, C … 4C) and weights ((C … 4C), (C … 4C)). Larger than a texture
+ * may be, it is cut: what does not fit is read from its buffer.
+ */
+export function operandTexels(
+  { n_embd: C, context_length: T }: ModelConfig,
+  batchSize: number,
+  largest: number,
+): { width: number; height: number } {
+  return { width: Math.min(C, largest), height: Math.min(Math.max(batchSize * T, 4 * C), largest) };
+}

@@ -1,6 +1,12 @@
 import { align, elements } from "../gpu/sizes.ts";
 import { momentNames, partialCount } from "../nn/optimizer_sizes.ts";
-import { type BlockActivations, blockShapes, type SharedActivations, sharedShapes } from "./activations.ts";
+import {
+  type BlockActivations,
+  blockShapes,
+  operandTexels,
+  type SharedActivations,
+  sharedShapes,
+} from "./activations.ts";
 import { recordLayout, stagedRecords } from "./batch_record.ts";
 import { MAX_SAMPLE_TOKENS, type ModelConfig } from "./config.ts";
 import { type BindingLimits, layOut } from "./layout.ts";
@@ -17,6 +23,23 @@ export interface Workload {
   gradientAccumulationSteps: number;
   optimizer: "adamw" | "sgd" | "muon";
   momentum: number;
+}
+
+/** What of a device decides how much a run takes. */
+export interface DeviceLimits extends BindingLimits {
+  maxTextureDimension2D: number;
+  /** Software adapters read operands of matmuls through textures. */
+  software: boolean;
+}
+
+/** The limits of a device that reports itself; WebGPU's guaranteed ones stand in for what it does not say. */
+export function deviceLimits(device: { software: boolean; limits: Record<string, number> } | null): DeviceLimits {
+  return {
+    maxStorageBufferBindingSize: device?.limits.maxStorageBufferBindingSize ?? 128 * 2 ** 20,
+    maxBufferSize: device?.limits.maxBufferSize ?? 256 * 2 ** 20,
+    maxTextureDimension2D: device?.limits.maxTextureDimension2D ?? 8192,
+    software: device?.software ?? false,
+  };
 }
 
 export interface Description {
@@ -55,7 +78,7 @@ export function trainerBuffers(
   };
 }
 
-export function describe(workload: Workload, limits: BindingLimits): Description {
+export function describe(workload: Workload, limits: DeviceLimits): Description {
   const { model, batchSize, gradientAccumulationSteps } = workload;
   const specs = parameterTable(model);
   const blockActivations = blockShapes(model, batchSize);
@@ -74,6 +97,8 @@ export function describe(workload: Workload, limits: BindingLimits): Description
   });
   const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
   const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
+  const texels = operandTexels(model, batchSize, limits.maxTextureDimension2D);
+  const textureBytes = limits.software ? 2 * 16 * texels.width * texels.height : 0;
   const moments = workload.optimizer === "muon"
     ? 2
     : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
@@ -81,7 +106,7 @@ export function describe(workload: Workload, limits: BindingLimits): Description
     parameters: arena,
     gradients: arena,
     optimizer: arena * moments,
-    activations: model.n_layer * bytesOf(blockActivations) + bytesOf(sharedActivations) +
+    activations: model.n_layer * bytesOf(blockActivations) + bytesOf(sharedActivations) + textureBytes +
       buffers.reduce((sum, size) => sum + align(size), 0),
   };
   const parameters = specs.reduce((sum, spec) => sum + (spec.trained ? elements(spec.shape) : 0), 0);

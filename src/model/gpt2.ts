@@ -5,10 +5,17 @@ import { recordEmbeddingBackward, recordEmbeddingForward } from "../nn/embedding
 import { recordGeluBackward, recordGeluForward } from "../nn/gelu.ts";
 import { recordLayerNormBackward, recordLayerNormForward } from "../nn/layernorm.ts";
 import { recordLinearBackward, recordLinearForward } from "../nn/linear.ts";
+import type { OperandTextures } from "../nn/matmul.ts";
 import { recordLogits, recordLossHead } from "../nn/loss_head.ts";
 import { recordDropout, recordResidualForward } from "../nn/residual.ts";
 import { selectRow } from "#kernels/select_row.ts";
-import { type BlockActivations, blockShapes, type SharedActivations, sharedShapes } from "./activations.ts";
+import {
+  type BlockActivations,
+  blockShapes,
+  operandTexels,
+  type SharedActivations,
+  sharedShapes,
+} from "./activations.ts";
 import type { Arena } from "./arena.ts";
 import { LAYERNORM_EPSILON, type ModelConfig } from "./config.ts";
 
@@ -29,6 +36,7 @@ export interface BatchTensors {
 export class Gpt2 {
   readonly #blocks: BlockActivations<Tensor>[];
   readonly #shared: SharedActivations<Tensor>;
+  readonly #textures: OperandTextures | null;
 
   constructor(
     readonly config: ModelConfig,
@@ -47,6 +55,10 @@ export class Gpt2 {
       (_, layer) =>
         allocate(`h.${layer}.`, blockShapes(config, batchSize)) as Record<keyof BlockActivations<Tensor>, Tensor>,
     );
+    const { identity, limits } = memory.gpu;
+    const texture = (name: string) =>
+      memory.texture("activations", name, operandTexels(config, batchSize, limits.maxTextureDimension2D));
+    this.#textures = identity.software ? { a: texture("operand a"), b: texture("operand b") } : null;
     this.#shared = allocate("", sharedShapes(config, batchSize)) as Record<keyof SharedActivations<Tensor>, Tensor>;
   }
 
@@ -89,7 +101,7 @@ export class Gpt2 {
         rows,
         inputs,
         outputs,
-      });
+      }, this.#textures);
     const weights = (name: string) => ({ weight: p.tensor(`${name}.weight`), bias: p.tensor(`${name}.bias`) });
 
     recordEmbeddingForward(
@@ -171,14 +183,19 @@ export class Gpt2 {
     const p = this.parameters;
     const g = this.gradients;
     const linear = (name: string, x: Tensor, dy: Tensor, dx: Tensor, inputs: number, outputs: number) =>
-      recordLinearBackward(plan, {
-        x,
-        weight: p.tensor(`${name}.weight`),
-        dy,
-        dx,
-        dweight: g.tensor(`${name}.weight`),
-        dbias: bias ? g.tensor(`${name}.bias`) : null,
-      }, { rows, inputs, outputs });
+      recordLinearBackward(
+        plan,
+        {
+          x,
+          weight: p.tensor(`${name}.weight`),
+          dy,
+          dx,
+          dweight: g.tensor(`${name}.weight`),
+          dbias: bias ? g.tensor(`${name}.bias`) : null,
+        },
+        { rows, inputs, outputs },
+        this.#textures,
+      );
     const norm = (name: string, x: Tensor, mean: Tensor, rstd: Tensor, accumulate: boolean) =>
       recordLayerNormBackward(plan, {
         x,

@@ -1,7 +1,7 @@
 import { biasBackward } from "#kernels/bias_backward.ts";
-import { matmulBias, matmulNT, matmulTN } from "#kernels/matmul.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
+import { type OperandTextures, recordMatmul } from "./matmul.ts";
 
 export interface LinearDims {
   /** N = B · T. */
@@ -15,8 +15,9 @@ export function recordLinearForward(
   plan: Plan,
   { x, weight, bias, y }: { x: Tensor; weight: Tensor; bias: Tensor; y: Tensor },
   { rows, inputs, outputs }: LinearDims,
+  textures: OperandTextures | null,
 ): void {
-  plan.record(matmulBias, { a: x, b: weight, c: y, bias }, {
+  recordMatmul(plan, "nn", { a: x, b: weight, c: y, bias }, {
     m: rows,
     n: outputs,
     k: inputs,
@@ -24,7 +25,7 @@ export function recordLinearForward(
     b_stride: outputs,
     c_stride: outputs,
     accumulate: 0,
-  });
+  }, textures);
 }
 
 /** dx = dy · weightᵀ; dweight += xᵀ · dy; dbias += Σ dy, where the layer has a bias. */
@@ -39,8 +40,9 @@ export function recordLinearBackward(
     dbias: Tensor | null;
   },
   { rows, inputs, outputs }: LinearDims,
+  textures: OperandTextures | null,
 ): void {
-  plan.record(matmulNT, { a: dy, b: weight, c: dx }, {
+  recordMatmul(plan, "nt", { a: dy, b: weight, c: dx }, {
     m: rows,
     n: inputs,
     k: outputs,
@@ -48,8 +50,8 @@ export function recordLinearBackward(
     b_stride: outputs,
     c_stride: inputs,
     accumulate: 0,
-  });
-  plan.record(matmulTN, { a: x, b: dy, c: dweight }, {
+  }, textures);
+  recordMatmul(plan, "tn", { a: x, b: dy, c: dweight }, {
     m: inputs,
     n: outputs,
     k: rows,
@@ -57,6 +59,6 @@ export function recordLinearBackward(
     b_stride: outputs,
     c_stride: outputs,
     accumulate: 1,
-  });
+  }, textures);
   if (dbias) plan.record(biasBackward, { dy, dbias }, { rows, channels: outputs });
 }

@@ -1,20 +1,17 @@
-import { describe, type Description } from "../model/describe.ts";
+import { describe, type Description, deviceLimits } from "../model/describe.ts";
 import {
   contradictions,
   type CorpusFacts,
-  modelConfig,
   type Refusal,
   refusals,
   resolveRunConfig,
   type RunConfig,
   type RunRequest,
+  workloadOf,
 } from "../train/config.ts";
 import type { DeviceInfo } from "../train/protocol.ts";
 import { UnprocessableError } from "../errors.ts";
 import type { Dataset } from "./datasets.ts";
-
-/** WebGPU's guaranteed limits, for a plan on a machine without an adapter. */
-const DEFAULT_LIMITS = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 256 * 2 ** 20 };
 
 /** A configuration and what it asks of the device. */
 export interface Admitted {
@@ -81,17 +78,7 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
 }
 
 function describeRun(config: RunConfig, device: DeviceInfo | null): Description {
-  return describe({
-    model: modelConfig(config),
-    batchSize: config.batch_size,
-    gradientAccumulationSteps: config.gradient_accumulation_steps,
-    optimizer: config.optimizer.kind,
-    momentum: config.optimizer.momentum,
-  }, {
-    maxStorageBufferBindingSize: device?.limits.maxStorageBufferBindingSize ??
-      DEFAULT_LIMITS.maxStorageBufferBindingSize,
-    maxBufferSize: device?.limits.maxBufferSize ?? DEFAULT_LIMITS.maxBufferSize,
-  });
+  return describe(workloadOf(config), deviceLimits(device));
 }
 
 interface Shortage extends Refusal {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_SAMPLE_TOKENS, MODEL_PRESETS, type ModelConfig } from "../model/config.ts";
+import type { Workload } from "../model/describe.ts";
 
 /**
  * A run's configuration: what a client may send (`RunRequest`), and what a run is (`RunConfig`), every default filled in.
@@ -218,6 +219,17 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
     });
   }
   return found;
+}
+
+/** What a run asks of a device. */
+export function workloadOf(config: RunConfig): Workload {
+  return {
+    model: modelConfig(config),
+    batchSize: config.batch_size,
+    gradientAccumulationSteps: config.gradient_accumulation_steps,
+    optimizer: config.optimizer.kind,
+    momentum: config.optimizer.momentum,
+  };
 }
 
 /** The model's part of a run's configuration. */

@@ -1,9 +1,9 @@
 import { freemem } from "node:os";
-import { matmulNN } from "#kernels/matmul.ts";
 import { type Gpu, GpuError } from "../gpu/device.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
+import { recordMatmul } from "../nn/matmul.ts";
 import type { DeviceInfo } from "./protocol.ts";
 
 /** Side of the square matrices that are multiplied. */
@@ -41,16 +41,17 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
     // Small integers: the product is exact in f32, whatever the order of addition.
     fill(gpu, a, (index) => index % 3);
     fill(gpu, b, (index) => index % 5);
-    await gpu.guard("measuring matmul", () =>
-      plan.record(matmulNN, { a, b, c }, {
-        m: SIZE,
-        n: SIZE,
-        k: SIZE,
-        a_stride: SIZE,
-        b_stride: SIZE,
-        c_stride: SIZE,
-        accumulate: 0,
-      }));
+    const textures = gpu.identity.software
+      ? {
+        a: memory.texture("activations", "operand a", { width: SIZE / 4, height: SIZE }),
+        b: memory.texture("activations", "operand b", { width: SIZE / 4, height: SIZE }),
+      }
+      : null;
+    const strides = { a_stride: SIZE, b_stride: SIZE, c_stride: SIZE };
+    await gpu.guard(
+      "measuring matmul",
+      () => recordMatmul(plan, "nn", { a, b, c }, { m: SIZE, n: SIZE, k: SIZE, ...strides, accumulate: 0 }, textures),
+    );
     await run(gpu, readback, c, 1, (encoder) => plan.encode(encoder)); // compiles
     checkProduct(await readback.readF32(c));
     const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));

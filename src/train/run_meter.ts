@@ -1,6 +1,6 @@
 import type { TrainingBatches } from "../data/batches.ts";
-import { describe } from "../model/describe.ts";
-import { modelConfig, type RunConfig } from "./config.ts";
+import { describe, deviceLimits } from "../model/describe.ts";
+import { type RunConfig, workloadOf } from "./config.ts";
 import type { DeviceInfo, StepPoint } from "./protocol.ts";
 import type { StepResult } from "./trainer.ts";
 
@@ -19,16 +19,7 @@ export class RunMeter {
   #firstBurst = true;
 
   constructor(readonly config: RunConfig, readonly device: DeviceInfo) {
-    const { parameters, flopsPerStep } = describe({
-      model: modelConfig(config),
-      batchSize: config.batch_size,
-      gradientAccumulationSteps: config.gradient_accumulation_steps,
-      optimizer: config.optimizer.kind,
-      momentum: config.optimizer.momentum,
-    }, {
-      maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
-      maxBufferSize: device.limits.maxBufferSize,
-    });
+    const { parameters, flopsPerStep } = describe(workloadOf(config), deviceLimits(device));
     this.parameters = parameters;
     this.#flopsPerStep = flopsPerStep;
   }

@@ -8,13 +8,13 @@ import { Readback } from "../gpu/readback.ts";
 import { Submits } from "../gpu/submits.ts";
 import { Arena } from "../model/arena.ts";
 import { recordTensors } from "../model/batch_record.ts";
-import { RING_STEP_BYTES, RING_STEPS, trainerBuffers, type Workload } from "../model/describe.ts";
+import { RING_STEP_BYTES, RING_STEPS, trainerBuffers } from "../model/describe.ts";
 import { Gpt2 } from "../model/gpt2.ts";
 import { layOut } from "../model/layout.ts";
 import { parameterTable } from "../model/parameters.ts";
 import { recordGradientNorm, recordUpdate } from "../nn/optimizer.ts";
 import { momentNames } from "../nn/optimizer_sizes.ts";
-import { modelConfig, type RunConfig } from "./config.ts";
+import { modelConfig, type RunConfig, workloadOf } from "./config.ts";
 import { learningRate } from "./schedule.ts";
 import { Staging } from "./staging.ts";
 import { initializeWeights } from "./weights.ts";
@@ -67,7 +67,6 @@ export class Trainer {
     const model = modelConfig(config);
     const { batch_size: batchSize, gradient_accumulation_steps: gradientAccumulationSteps } = config;
     const { kind, momentum } = config.optimizer;
-    const workload: Workload = { model, batchSize, gradientAccumulationSteps, optimizer: kind, momentum };
     const layout = layOut(parameterTable(model), gpu.limits);
     this.readback = new Readback(gpu);
     this.parameters = new Arena(memory, "parameters", "parameters", layout);
@@ -75,7 +74,7 @@ export class Trainer {
     this.moments = new Map(
       momentNames({ kind, momentum }).map((name) => [name, new Arena(memory, "optimizer", name, layout)]),
     );
-    const sizes = Object.entries(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
+    const sizes = Object.entries(trainerBuffers(workloadOf(config), layout.regions.map(({ size }) => size)));
     const buffers = this.#buffers = Object.fromEntries(
       sizes.map(([name, bytes]) => [name, memory.buffer("activations", name, bytes)]),
     ) as TrainerBuffers;

@@ -179,6 +179,8 @@ export const cases: GpuCase[] = [
   ...exampleCases(BASE),
   // Odd widths: 33 channels in 3 heads of 11, so that no row is made of whole vectors.
   ...exampleCases({ ...BASE, B: 1, T: 7, C: 33, V: 257, bias: false }),
+  // Rows of whole 256-byte lines, which software adapters read through textures.
+  ...exampleCases({ ...BASE, C: 64, H: 4 }),
   ...exampleCases({ ...BASE, B: 2, dropout: 0.3 }),
   ...exampleCases({ ...BASE, B: 1, T: 1, L: 1, C: 3, V: 1 }),
   // 130 rows make chunks of 64, 64 and 2 in the loss head.

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { TrainingBatches, ValidationBatches } from "#src/data/batches.ts";
 import type { TokenSource } from "#src/data/token_shards.ts";
 import type { Gpu } from "#src/gpu/device.ts";
-import { describe } from "#src/model/describe.ts";
-import { modelConfig, resolveRunConfig, type RunConfig, RunRequest, type RunRequestInput } from "#src/train/config.ts";
+import { describe, deviceLimits } from "#src/model/describe.ts";
+import { resolveRunConfig, type RunConfig, RunRequest, type RunRequestInput, workloadOf } from "#src/train/config.ts";
 import { Trainer } from "#src/train/trainer.ts";
 import { readTensor, writeTensor } from "#src/train/weights.ts";
 import { loadGpt2Fixture, movementError, type Training } from "../../fixtures/gpt2.ts";
@@ -300,13 +300,10 @@ export const cases: GpuCase[] = [
     run: (gpu) => {
       const config = configOf(request);
       return use(gpu, config, (trainer) => {
-        const { parameters, gradients, optimizer, activations } = describe({
-          model: modelConfig(config),
-          batchSize: config.batch_size,
-          gradientAccumulationSteps: config.gradient_accumulation_steps,
-          optimizer: config.optimizer.kind,
-          momentum: config.optimizer.momentum,
-        }, gpu.limits).bytes;
+        const { parameters, gradients, optimizer, activations } = describe(
+          workloadOf(config),
+          deviceLimits({ limits: gpu.limits, software: gpu.identity.software }),
+        ).bytes;
         assert.deepEqual(trainer.memory.bytes, { parameters, gradients, optimizer, activations });
         return Promise.resolve();
       });
