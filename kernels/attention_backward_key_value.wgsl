@@ -40,9 +40,10 @@ fn main(
   var dk: array<Element, VECTORS>;
   var dv: array<Element, VECTORS>;
   for (var i = 0u; i < VECTORS; i++) {
-    if (!held(i * LANES + part)) { continue; }
-    k[i] = qkv[key + i * LANES] * scale;
-    v[i] = qkv[key + width + i * LANES];
+    if (held(i * LANES + part)) {
+      k[i] = qkv[key + i * LANES] * scale;
+      v[i] = qkv[key + width + i * LANES];
+    }
   }
   for (var t = j; t < dims.context; t++) {
     let query = head + t * 3u * width;
@@ -65,8 +66,9 @@ fn main(
     }
   }
   for (var i = 0u; i < VECTORS; i++) {
-    if (!held(i * LANES + part)) { continue; }
-    dqkv[key + i * LANES] = dk[i];
-    dqkv[key + width + i * LANES] = dv[i];
+    if (held(i * LANES + part)) {
+      dqkv[key + i * LANES] = dk[i];
+      dqkv[key + width + i * LANES] = dv[i];
+    }
   }
 }

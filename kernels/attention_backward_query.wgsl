@@ -39,9 +39,10 @@ fn main(
   var dout: array<Element, VECTORS>;
   var dq: array<Element, VECTORS>;
   for (var i = 0u; i < VECTORS; i++) {
-    if (!held(i * LANES + part)) { continue; }
-    q[i] = qkv[head + t * 3u * width + i * LANES] * scale;
-    dout[i] = dy[out + i * LANES];
+    if (held(i * LANES + part)) {
+      q[i] = qkv[head + t * 3u * width + i * LANES] * scale;
+      dout[i] = dy[out + i * LANES];
+    }
   }
   for (var j = 0u; j <= t; j++) {
     let key = head + j * 3u * width + width;
