@@ -18,6 +18,22 @@ async function main(): Promise<void> {
   const reverie = await openReverie({ ...env, log, openTrainer: openTrainerWorker, sampleText });
   const app = createApp(reverie);
   let server: Deno.HttpServer;
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "stopping");
+    const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
+    await reverie.stop();
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    reverie.close();
+    lock.close();
+    Deno.exit(0);
+  };
+  // Before the line that says it is ready: who reads that may stop the server at once.
+  Deno.addSignalListener("SIGTERM", () => void stop("SIGTERM"));
+  Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
+
   try {
     server = Deno.serve({
       hostname: env.host,
@@ -32,25 +48,11 @@ async function main(): Promise<void> {
       },
     }, (request) => app.fetch(request));
   } catch (error) {
+    stopping = true;
     await reverie.stop(); // a queued run may have started already
     reverie.close();
     throw new EnvError(`cannot listen on HOST=${env.host}, PORT=${env.port}: ${messageOf(error)}`);
   }
-
-  let stopping = false;
-  const stop = async (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, "stopping");
-    const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
-    await reverie.stop();
-    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
-    reverie.close();
-    lock.close();
-    Deno.exit(0);
-  };
-  Deno.addSignalListener("SIGTERM", () => void stop("SIGTERM"));
-  Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
 }
 
 /** How long a download that is still under way when everything else has stopped may go on. */

@@ -141,7 +141,11 @@ export class Runner {
     await checkpoints.removeRunFolder(id);
   }
 
-  /** Stops the running run with a checkpoint and ends the trainer; the run is back in the queue for the next start. */
+  /**
+   * Stops the running run with a checkpoint and hears the trainer no more; the run is back in the queue for the next
+   * start. The trainer ends with the process: a Worker terminated just before unloads its GPU driver while the process
+   * exits, which crashed 7 of 46 stops with SIGSEGV; none of 110 where it was left alone.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     const id = this.#active;
@@ -152,7 +156,6 @@ export class Runner {
       clearTimeout(timer);
       if (this.#active === id) this.#putBack(id, "the server stopped before the trainer answered", { crashed: false });
     }
-    this.#trainer?.close();
     this.#trainer = null;
     await this.#removals;
   }
@@ -163,6 +166,7 @@ export class Runner {
     this.#trainerReady = false;
     trainer.onCrash((cause) => this.#lose(trainer, cause));
     trainer.onReport((report) => {
+      if (trainer !== this.#trainer) return;
       try {
         this.#receive(report);
       } catch (error) {

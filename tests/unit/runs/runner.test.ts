@@ -226,7 +226,9 @@ describe("a graceful stop", () => {
     fixture.trainer.checkpointed(4);
     fixture.trainer.ended("interrupted", 4);
     await stopping;
-    expect(fixture.trainer.closed).toBe(true);
+    fixture.trainer.progress(5, 6); // too late: the next attempt's
+    expect(runOf(id)).toMatchObject({ status: "queued", step: 4 });
+    expect(fixture.trainer.closed).toBe(false); // the process takes it along
     await fixture.boot();
     expect(fixture.trainer.start).toMatchObject({ run_id: id });
     expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-4");
