@@ -15,7 +15,8 @@ const NVIDIA_WITHOUT_VULKAN = "Reverie: nvidia-smi is here, but no NVIDIA card a
   "Install the driver's graphics part, or start the container with NVIDIA_DRIVER_CAPABILITIES=all.";
 
 /**
- * Returns when a WebGPU adapter answers; installs a Vulkan driver as root on Debian and its like.
+ * Returns when a WebGPU adapter answers; installs a Vulkan driver as root on Debian and its like. A Worker stays behind
+ * that keeps the process alive: end it with `Deno.exit`.
  * @throws SetupError with the command that the user has to run
  */
 export async function prepareAdapter(): Promise<void> {
@@ -37,6 +38,7 @@ export async function prepareAdapter(): Promise<void> {
   if (software && existsSync("/usr/bin/nvidia-smi")) console.error(NVIDIA_WITHOUT_VULKAN);
 }
 
+/** The Worker is left to the process's end: one terminated just before it crashes one exit in twenty (SIGSEGV). */
 function probeAdapter(): Promise<Probe> {
   const worker = new Worker(import.meta.resolve("./adapter_probe.ts"), { type: "module" });
   return new Promise<Probe>((resolve, reject) => {
@@ -45,7 +47,7 @@ function probeAdapter(): Promise<Probe> {
       event.preventDefault(); // else it ends this process before the message is seen
       reject(new Error(`the adapter probe failed: ${event.message}`));
     };
-  }).finally(() => worker.terminate());
+  });
 }
 
 async function installDriver(): Promise<void> {
@@ -76,4 +78,5 @@ if (import.meta.main) {
     console.error(error.message);
     Deno.exit(1);
   }
+  Deno.exit(0); // the probe's Worker would go on waiting
 }
