@@ -5,7 +5,7 @@ import { recordEmbeddingBackward, recordEmbeddingForward } from "../nn/embedding
 import { recordGeluBackward, recordGeluForward } from "../nn/gelu.ts";
 import { recordLayerNormBackward, recordLayerNormForward } from "../nn/layernorm.ts";
 import { recordLinearBackward, recordLinearForward } from "../nn/linear.ts";
-import type { OperandTextures } from "../nn/matmul.ts";
+import { type OperandTextures, operandTextures } from "../nn/matmul.ts";
 import { recordLogits, recordLossHead } from "../nn/loss_head.ts";
 import { recordDropout, recordResidualForward } from "../nn/residual.ts";
 import { selectRow } from "#kernels/select_row.ts";
@@ -55,10 +55,8 @@ export class Gpt2 {
       (_, layer) =>
         allocate(`h.${layer}.`, blockShapes(config, batchSize)) as Record<keyof BlockActivations<Tensor>, Tensor>,
     );
-    const { identity, limits } = memory.gpu;
-    const texture = (name: string) =>
-      memory.texture("activations", name, operandTexels(config, batchSize, limits.maxTextureDimension2D));
-    this.#textures = identity.software ? { a: texture("operand a"), b: texture("operand b") } : null;
+    const { maxTextureDimension2D } = memory.gpu.limits;
+    this.#textures = operandTextures(memory, operandTexels(config, batchSize, maxTextureDimension2D));
     this.#shared = allocate("", sharedShapes(config, batchSize)) as Record<keyof SharedActivations<Tensor>, Tensor>;
   }
 

@@ -6,13 +6,20 @@ import {
   matmulTexturesNT,
   matmulTexturesTN,
 } from "#kernels/matmul_textures.ts";
-import type { BufferRange, TextureOperand } from "../gpu/memory.ts";
+import type { BufferRange, Memory, TextureOperand } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 
 /** Scratch that matmuls of a software adapter copy their operands into: reading is what costs there. */
 export interface OperandTextures {
   a: TextureOperand;
   b: TextureOperand;
+}
+
+/** Both, of that many texels, on an adapter that reads them faster than buffers; elsewhere null. */
+export function operandTextures(memory: Memory, texels: { width: number; height: number }): OperandTextures | null {
+  if (!memory.gpu.identity.software) return null;
+  const texture = (name: string) => memory.texture("activations", name, texels);
+  return { a: texture("operand a"), b: texture("operand b") };
 }
 
 const BUFFERS = { nn: matmulNN, nt: matmulNT, tn: matmulTN };

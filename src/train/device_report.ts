@@ -3,7 +3,7 @@ import { type Gpu, GpuError } from "../gpu/device.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
-import { recordMatmul } from "../nn/matmul.ts";
+import { operandTextures, recordMatmul } from "../nn/matmul.ts";
 import type { DeviceInfo } from "./protocol.ts";
 
 /** Side of the square matrices that are multiplied. */
@@ -41,12 +41,7 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
     // Small integers: the product is exact in f32, whatever the order of addition.
     fill(gpu, a, (index) => index % 3);
     fill(gpu, b, (index) => index % 5);
-    const textures = gpu.identity.software
-      ? {
-        a: memory.texture("activations", "operand a", { width: SIZE / 4, height: SIZE }),
-        b: memory.texture("activations", "operand b", { width: SIZE / 4, height: SIZE }),
-      }
-      : null;
+    const textures = operandTextures(memory, { width: SIZE / 4, height: SIZE });
     const strides = { a_stride: SIZE, b_stride: SIZE, c_stride: SIZE };
     await gpu.guard(
       "measuring matmul",

@@ -13,10 +13,9 @@ const SMOOTHING = 0.1;
 export class RunMeter {
   readonly parameters: number;
   readonly #flopsPerStep: number;
-  /** Of the latest burst; null before the first, which compiles. */
+  /** Of the latest burst; null before the first. */
   #stepMs: number | null = null;
   #smoothStepMs: number | null = null;
-  #firstBurst = true;
 
   constructor(readonly config: RunConfig, readonly device: DeviceInfo) {
     const { parameters, flopsPerStep } = describe(workloadOf(config), deviceLimits(device));
@@ -33,12 +32,12 @@ export class RunMeter {
   /** The points of a burst that took `elapsedMs`, its steps sharing the time. */
   points(results: readonly StepResult[], elapsedMs: number, batches: TrainingBatches): StepPoint[] {
     const step_ms = elapsedMs / results.length;
-    this.#stepMs = step_ms;
     // The first burst compiles kernels: its time says nothing of the next.
-    if (this.#firstBurst) this.#firstBurst = false;
-    else {this.#smoothStepMs = this.#smoothStepMs === null
-        ? step_ms
-        : this.#smoothStepMs + SMOOTHING * (step_ms - this.#smoothStepMs);}
+    if (this.#stepMs !== null) {
+      const before = this.#smoothStepMs ?? step_ms;
+      this.#smoothStepMs = before + SMOOTHING * (step_ms - before);
+    }
+    this.#stepMs = step_ms;
     const windows = this.config.batch_size * this.config.gradient_accumulation_steps;
     return results.map(({ step, loss, lr, gradNorm, targets }, index) => ({
       step,

@@ -31,12 +31,6 @@ export interface StepResult {
   targets: number;
 }
 
-export interface GenerationSettings {
-  temperature: number;
-  /** How many of the likeliest tokens may be drawn; null: all. */
-  topK: number | null;
-}
-
 type TrainerBuffers = Record<keyof ReturnType<typeof trainerBuffers>, GPUBuffer>;
 
 /** Between waits of about this long, a caller may stop an evaluation or a generation. */
@@ -58,12 +52,7 @@ export class Trainer {
   /** A unit is a micro-step, a validation batch, a token. */
   readonly #submits: Record<"train" | "evaluate" | "generate", Submits>;
 
-  private constructor(
-    readonly gpu: Gpu,
-    readonly config: RunConfig,
-    generation: GenerationSettings,
-    readonly memory: Memory,
-  ) {
+  private constructor(readonly gpu: Gpu, readonly config: RunConfig, readonly memory: Memory) {
     const model = modelConfig(config);
     const { batch_size: batchSize, gradient_accumulation_steps: gradientAccumulationSteps } = config;
     const { kind, momentum } = config.optimizer;
@@ -127,8 +116,8 @@ export class Trainer {
         generate.record(sampleToken, { logits, state, tokens, output: whole(buffers.generated) }, {
           vocabulary: model.vocab_size,
           context: model.context_length,
-          top_k: generation.topK ?? 0,
-          temperature: generation.temperature,
+          top_k: config.sample.top_k ?? 0,
+          temperature: config.sample.temperature,
         });
       }),
     };
@@ -139,10 +128,9 @@ export class Trainer {
    * @throws GpuError out of memory, or a kernel the device refuses; nothing stays allocated
    */
   static async create(gpu: Gpu, config: RunConfig, { initialize = true } = {}): Promise<Trainer> {
-    const generation = { temperature: config.sample.temperature, topK: config.sample.top_k };
     const memory = new Memory(gpu);
     try {
-      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, generation, memory));
+      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
       if (initialize) await initializeWeights(gpu.device, trainer.parameters, config.seed);
       return trainer;
     } catch (error) {
