@@ -1,3 +1,6 @@
+import type { AdapterTraits } from "./kernel.ts";
+import { probeSubgroups, type Subgroups } from "./subgroups.ts";
+
 /**
  * The GPU, from whichever WebGPU implementation the caller has: Deno's `navigator.gpu`, or Dawn's in tests.
  * Knows devices, limits and errors; knows no model.
@@ -23,6 +26,7 @@ const WANTED_LIMITS = [
   "maxStorageBuffersPerShaderStage",
   "maxComputeWorkgroupsPerDimension",
   "maxTextureDimension2D",
+  "maxStorageTexturesPerShaderStage",
 ] as const;
 type Limit = typeof WANTED_LIMITS[number];
 export type GpuLimits = Record<Limit, number>;
@@ -43,10 +47,12 @@ export class Gpu {
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #errors: string[] = [];
   #lost: string | null = null;
+  #subgroups: Subgroups | null = null;
 
   private constructor(
     readonly device: GPUDevice,
     readonly identity: AdapterIdentity,
+    readonly adapterInfo: GPUAdapterInfo,
     /** Reverie's own ceilings: the device's, or lower where a test asks for it. */
     readonly limits: GpuLimits,
     /** Keeps Dawn's GPU object alive: a collected one segfaults. */
@@ -72,18 +78,28 @@ export class Gpu {
     if (!gpu || !adapter) throw new NoGpuError("no WebGPU adapter: is a Vulkan, Metal or D3D12 driver installed?");
     const requiredLimits: Record<string, number> = {};
     for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
-    const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+    const requiredFeatures: GPUFeatureName[] = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+    // Deno grants what it does not list: `subgroups.ts` says more.
+    if ("Deno" in globalThis || adapter.features.has("subgroups")) requiredFeatures.push("subgroups");
     const device = await adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
       throw new NoGpuError(`the adapter refused a device: ${cause instanceof Error ? cause.message : cause}`);
     });
     const limits = Object.fromEntries(
       WANTED_LIMITS.map((limit) => [limit, Math.min(device.limits[limit], lowered[limit] ?? Infinity)]),
     ) as GpuLimits;
-    return new Gpu(device, identify(adapter.info), limits, gpu);
+    const opened = new Gpu(device, identify(adapter.info), adapter.info, limits, gpu);
+    opened.#subgroups = await probeSubgroups(opened);
+    return opened;
+  }
+
+  /** What kernels choose their variants by. */
+  get traits(): AdapterTraits {
+    return { software: this.identity.software, subgroupSize: this.#subgroups?.size ?? null };
   }
 
   /** Compiles once for each distinct shader text. */
-  pipeline(label: string, code: string, layout: GPUBindGroupLayout): GPUComputePipeline {
+  pipeline(label: string, source: string, layout: GPUBindGroupLayout): GPUComputePipeline {
+    const code = this.#directives(source) + source;
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
       pipeline = this.device.createComputePipeline({
@@ -94,6 +110,12 @@ export class Gpu {
       this.#pipelines.set(code, pipeline);
     }
     return pipeline;
+  }
+
+  /** What WGSL asks for before the program; on its first line, so that lines keep their numbers. */
+  #directives(source: string): string {
+    const half = /\bf16\b/.test(source) ? "enable f16; " : "";
+    return half + (/\bsubgroup[A-Z]/.test(source) ? this.#subgroups?.directives ?? "" : "");
   }
 
   /** Runs set-up work (allocation, compilation) and throws what it did wrong, which WebGPU reports late or never. */

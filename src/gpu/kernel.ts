@@ -1,12 +1,14 @@
-import type { BufferRange, TextureOperand } from "./memory.ts";
+import { declareMatrix, type Matrix, type MatrixAccess } from "./matrix.ts";
+import type { BufferRange } from "./memory.ts";
 
 /**
  * A kernel is one WGSL program with a typed description beside it; `defineKernel` holds the two against each other.
  * `kernels/README.md` is the contract.
  */
 
-/** `texture` is a `texture_storage_2d<rgba32float, read>`: a matrix as vec4 texels. */
-export type Access = "uniform" | "read" | "read_write" | "texture";
+/** Plain buffers, which the WGSL declares; and matrices, whose declaration and accessors `matrix.ts` writes. */
+export type BufferAccess = "uniform" | "read" | "read_write";
+export type Access = BufferAccess | MatrixAccess;
 export type Scalar = "u32" | "f32";
 
 export interface Cost {
@@ -21,6 +23,8 @@ type Dims<D extends string> = Record<D, number>;
 /** What a variant may ask of the adapter. */
 export interface AdapterTraits {
   software: boolean;
+  /** Lanes of every subgroup; null where subgroup built-ins do not work. */
+  subgroupSize: number | null;
 }
 
 /** One way to run a kernel on given dims. The first whose `when` holds is taken; the last must always fit. */
@@ -30,7 +34,7 @@ export interface Variant<D extends string> {
   /** Values appended to the WGSL as `const NAME: u32 = value;`. */
   constants?(dims: Dims<D>): Record<string, number>;
   /** WGSL that replaces the marker `//#body` in the source: unrolled loops from an emitter. */
-  body?(): string;
+  body?(dims: Dims<D>): string;
   /** Workgroups in all; folded into x and y where they pass the device's 65,535. */
   workgroups(dims: Dims<D>): number;
 }
@@ -39,6 +43,7 @@ export interface KernelSpec<B extends string, D extends string> {
   name: string;
   /** WGSL with one entry point `main`; binding 0 is `var<uniform> dims: Dims`, the others follow in order. */
   source: string;
+  /** Where some are matrices, the uniform `matrices` comes last: where each begins, and its rows' stride. */
   bindings: Record<B, Access>;
   /** Fields of the WGSL's `struct Dims`, in order. */
   dims: Record<D, Scalar>;
@@ -48,12 +53,18 @@ export interface KernelSpec<B extends string, D extends string> {
 
 export interface Kernel<B extends string = string, D extends string = string> extends KernelSpec<B, D> {
   choose(dims: Dims<D>, adapter: AdapterTraits): Variant<D>;
-  code(variant: Variant<D>, dims: Dims<D>): string;
+  /** The program for these dims and for matrices stored as these are. */
+  code(variant: Variant<D>, dims: Dims<D>, bound: Partial<BindingsOf<B>>): string;
   /** The bytes of the `dims` uniform. */
   pack(dims: Dims<D>): Uint8Array<ArrayBuffer>;
 }
 
-export type BindingsOf<B extends string> = Record<B, BufferRange | TextureOperand>;
+export type BindingsOf<B extends string> = Record<B, BufferRange | Matrix>;
+
+/** The names that are matrices, in the order of their words in the uniform `matrices`. */
+export function matrixNames<B extends string>(bindings: Record<B, Access>): B[] {
+  return (Object.keys(bindings) as B[]).filter((name) => bindings[name].startsWith("matrix"));
+}
 
 /** @throws Error at import when the WGSL and the description disagree */
 export function defineKernel<B extends string, D extends string>(spec: KernelSpec<B, D>): Kernel<B, D> {
@@ -66,11 +77,12 @@ export function defineKernel<B extends string, D extends string>(spec: KernelSpe
       if (!variant) throw new Error(`${spec.name}: no variant fits ${JSON.stringify(dims)}`);
       return variant;
     },
-    code: (variant, dims) => {
+    code: (variant, dims, bound) => {
       // Appended, not prepended: the line numbers of compile errors stay those of the file.
       const constants = Object.entries(variant.constants?.(dims) ?? {});
-      const body = variant.body ? spec.source.replace("//#body", () => variant.body!()) : spec.source;
-      return body + constants.map(([name, value]) => `\nconst ${name}: u32 = ${value}u;`).join("") + "\n";
+      const body = variant.body ? spec.source.replace("//#body", () => variant.body!(dims)) : spec.source;
+      return body + constants.map(([name, value]) => `\nconst ${name}: u32 = ${value}u;`).join("") + "\n" +
+        declareMatrices(spec.bindings, bound);
     },
     pack: (dims) => {
       const bytes = new Uint8Array(Math.ceil(fields.length / 4) * 16);
@@ -89,25 +101,32 @@ export function defineKernel<B extends string, D extends string>(spec: KernelSpe
   };
 }
 
-const BINDING = new RegExp(
-  /@group\(0\)\s*@binding\((\d+)\)\s*var/.source + // index
-    /(?:<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>)?/.source + // address space and access of a buffer
-    /\s*(\w+)\s*:\s*(texture_storage_2d<rgba32float,\s*read>)?/.source, // name, and whether it is a texture
-  "g",
-);
+function declareMatrices<B extends string>(bindings: Record<B, Access>, bound: Partial<BindingsOf<B>>): string {
+  const names = matrixNames(bindings);
+  if (names.length === 0) return "";
+  const order = Object.keys(bindings);
+  const declarations = names.map((name) =>
+    declareMatrix(name, 1 + order.indexOf(name), bindings[name] as MatrixAccess, bound[name] as Matrix)
+  );
+  return `${declarations.join("\n")}\nstruct Matrices { ${names.map((name) => `${name}: vec4<u32>`).join(", ")} }\n` +
+    `@group(0) @binding(${1 + order.length}) var<uniform> matrices: Matrices;\n`;
+}
+
+const BINDING =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(read|read_write)\s*)?>\s*(\w+)\s*:/g;
 
 function assertAgrees(spec: KernelSpec<string, string>): void {
   const inWgsl = [...spec.source.matchAll(BINDING)]
-    .map(([, index, space, access, name, texture]) => ({
+    .map(([, index, space, access, name]) => ({
       index: Number(index),
-      name,
-      access: texture ? "texture" : space === "uniform" ? space : access,
+      text: `${index} ${name} ${space === "uniform" ? space : access}`,
     }))
     .sort((a, b) => a.index - b.index)
-    .map(({ index, name, access }) => `${index} ${name} ${access}`);
-  const declared = Object.entries({ dims: "uniform", ...spec.bindings }).map(([name, access], i) =>
-    `${i} ${name} ${access}`
-  );
+    .map(({ text }) => text);
+  const declared = Object.entries({ dims: "uniform", ...spec.bindings })
+    .map(([name, access], index) => ({ access, text: `${index} ${name} ${access}` }))
+    .filter(({ access }) => !access.startsWith("matrix"))
+    .map(({ text }) => text);
   if (inWgsl.join("; ") !== declared.join("; ")) {
     throw new Error(`${spec.name}: WGSL binds [${inWgsl.join("; ")}], the description says [${declared.join("; ")}]`);
   }

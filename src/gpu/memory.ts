@@ -1,4 +1,5 @@
 import type { Gpu } from "./device.ts";
+import { type Matrix, matrixBytes, type MatrixStorage, matrixStride, textureFormat } from "./matrix.ts";
 import { align, BINDING_ALIGNMENT, elements } from "./sizes.ts";
 
 /** A part of a buffer, as a binding wants it. Bytes. */
@@ -15,7 +16,7 @@ export interface Tensor extends BufferRange {
   shape: readonly number[];
 }
 
-/** A texture that a kernel reads matrices from: row r of a matrix is row r of texels, four elements each. */
+/** A texture that holds a matrix: row r of the matrix is row r of texels, four elements each. */
 export interface TextureOperand {
   texture: GPUTexture;
   view: GPUTextureView;
@@ -50,16 +51,32 @@ export class Memory {
     return { name, shape, buffer: this.buffer(role, name, size), offset: 0, size };
   }
 
-  /** A texture of f32 vec4 texels. */
-  texture(role: MemoryRole, name: string, { width, height }: { width: number; height: number }): TextureOperand {
+  /** A matrix with memory of its own; zeroed. */
+  matrix(role: MemoryRole, name: string, [rows, columns]: readonly [number, number], storage: MatrixStorage): Matrix {
+    const bytes = matrixBytes(rows, columns, storage);
+    const stride = matrixStride(columns, storage);
+    const resource = storage.kind === "texture"
+      ? this.#texture(role, name, rows, stride / 4, storage, bytes)
+      : { buffer: this.buffer(role, name, bytes), offset: 0, size: Math.max(bytes, 4) };
+    return { name, rows, columns, storage, stride, origin: { row: 0, column: 0 }, resource };
+  }
+
+  #texture(
+    role: MemoryRole,
+    name: string,
+    rows: number,
+    texels: number,
+    { element }: MatrixStorage,
+    bytes: number,
+  ): TextureOperand {
     const texture = this.gpu.device.createTexture({
       label: name,
-      size: [width, height],
-      format: "rgba32float",
-      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+      size: [texels, rows],
+      format: textureFormat(element),
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.COPY_SRC,
     });
     this.#allocated.push(texture);
-    this.bytes[role] += 16 * width * height;
+    this.bytes[role] += bytes;
     return { texture, view: texture.createView() };
   }
 

@@ -1,6 +1,7 @@
 import type { Gpu } from "./device.ts";
-import type { Access, BindingsOf, Cost, Kernel } from "./kernel.ts";
-import type { BufferRange, TextureOperand } from "./memory.ts";
+import { type Access, type BindingsOf, type Cost, type Kernel, matrixNames } from "./kernel.ts";
+import { type Matrix, matrixWords, textureFormat } from "./matrix.ts";
+import type { BufferRange } from "./memory.ts";
 
 interface Dispatch {
   kind: "dispatch";
@@ -13,15 +14,18 @@ interface Dispatch {
 type Step =
   | Dispatch
   | { kind: "clear"; range: BufferRange }
-  | { kind: "copy"; from: BufferRange; to: BufferRange }
-  | { kind: "copy to texture"; from: BufferRange; to: TextureOperand; rows: number; columns: number };
+  | { kind: "copy"; from: BufferRange; to: BufferRange };
 
-const LAYOUTS: Record<Access, Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">> = {
-  uniform: { buffer: { type: "uniform" } },
-  read: { buffer: { type: "read-only-storage" } },
-  read_write: { buffer: { type: "storage" } },
-  texture: { storageTexture: { access: "read-only", format: "rgba32float" } },
-};
+type BindingLayout = Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">;
+
+function bindingLayout(access: Access, bound: BufferRange | Matrix): BindingLayout {
+  if ("storage" in bound && bound.storage.kind === "texture") {
+    const format = textureFormat(bound.storage.element);
+    return { storageTexture: { access: access === "matrix" ? "read-only" : "write-only", format } };
+  }
+  if (access === "uniform") return { buffer: { type: "uniform" } };
+  return { buffer: { type: access === "read" || access === "matrix" ? "read-only-storage" : "storage" } };
+}
 
 /**
  * A list of prepared dispatches, recorded once and encoded each step: bind groups cost 5–17 µs each and are made
@@ -29,41 +33,51 @@ const LAYOUTS: Record<Access, Omit<GPUBindGroupLayoutEntry, "binding" | "visibil
  */
 export class Plan {
   readonly #steps: Step[] = [];
-  readonly #dims = new Map<string, GPUBuffer>();
+  readonly #uniforms = new Map<string, GPUBuffer>();
 
   constructor(readonly gpu: Gpu, readonly label: string) {}
 
-  /** Appends one run of `kernel`; the plan keeps the small uniform buffer that holds `dims`. */
+  /** Appends one run of `kernel`; the plan keeps the small uniform buffers that hold `dims` and where matrices lie. */
   record<B extends string, D extends string>(
     kernel: Kernel<B, D>,
     bindings: BindingsOf<NoInfer<B>>,
     dims: Record<NoInfer<D>, number>,
   ): void {
-    const variant = kernel.choose(dims, this.gpu.identity);
+    const variant = kernel.choose(dims, this.gpu.traits);
     const device = this.gpu.device;
+    const names = Object.keys(kernel.bindings) as B[];
+    for (const name of names) {
+      if (kernel.bindings[name].startsWith("matrix") !== ("storage" in bindings[name])) {
+        throw new TypeError(`${kernel.name}: ${name} is ${kernel.bindings[name]}, and was given something else`);
+      }
+    }
+    const uniforms = [kernel.pack(dims)];
+    const matrices = matrixNames(kernel.bindings).map((name) => bindings[name] as Matrix);
+    if (matrices.length > 0) uniforms.push(new Uint8Array(Uint32Array.from(matrices.flatMap(matrixWords)).buffer));
+    const [dimsBuffer, ...matricesBuffer] = uniforms.map((bytes) => ({ buffer: this.#uniform(bytes) }));
+    const uniform: BindingLayout = { buffer: { type: "uniform" } };
     const layout = device.createBindGroupLayout({
       label: kernel.name,
-      entries: Object.values<Access>({ dims: "uniform", ...kernel.bindings }).map((access, binding) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        ...LAYOUTS[access],
-      })),
+      entries: [
+        uniform,
+        ...names.map((name) => bindingLayout(kernel.bindings[name], bindings[name])),
+        ...matricesBuffer.map(() => uniform),
+      ].map((entry, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, ...entry })),
     });
-    const ranges = (Object.keys(kernel.bindings) as B[]).map((name) =>
-      this.#bindable(kernel.name, name, bindings[name])
-    );
     const bindGroup = device.createBindGroup({
       label: kernel.name,
       layout,
-      entries: [{ buffer: this.#dimsBuffer(kernel.pack(dims)) }, ...ranges].map((resource, binding) => ({
-        binding,
-        resource,
-      })),
+      entries: [
+        dimsBuffer,
+        ...names.map((name) => this.#bindable(kernel.name, name, bindings[name])),
+        ...matricesBuffer,
+      ]
+        .map((resource, binding) => ({ binding, resource })),
     });
     this.#steps.push({
       kind: "dispatch",
       label: kernel.name,
-      pipeline: this.gpu.pipeline(kernel.name, kernel.code(variant, dims), layout),
+      pipeline: this.gpu.pipeline(kernel.name, kernel.code(variant, dims, bindings), layout),
       bindGroup,
       workgroups: fold(variant.workgroups(dims), this.gpu.limits.maxComputeWorkgroupsPerDimension),
       cost: kernel.cost(dims),
@@ -79,11 +93,6 @@ export class Plan {
   copy(from: BufferRange, to: BufferRange): void {
     if (from.size !== to.size) throw new RangeError(`${this.label}: copy of ${from.size} bytes into ${to.size}`);
     this.#steps.push({ kind: "copy", from, to });
-  }
-
-  /** Appends a copy of a matrix of `columns` f32 a row into the texture's corner; rows are a multiple of 64 elements. */
-  copyToTexture(from: BufferRange, to: TextureOperand, { rows, columns }: { rows: number; columns: number }): void {
-    this.#steps.push({ kind: "copy to texture", from, to, rows, columns });
   }
 
   /** Appends the plan's work to `encoder`; neighbouring dispatches share a compute pass. */
@@ -135,12 +144,13 @@ export class Plan {
   }
 
   free(): void {
-    for (const buffer of this.#dims.values()) buffer.destroy();
-    this.#dims.clear();
+    for (const buffer of this.#uniforms.values()) buffer.destroy();
+    this.#uniforms.clear();
     this.#steps.length = 0;
   }
 
-  #bindable(kernel: string, name: string, range: BufferRange | TextureOperand): GPUBindingResource {
+  #bindable(kernel: string, name: string, bound: BufferRange | Matrix): GPUBindingResource {
+    const range = "storage" in bound ? bound.resource : bound;
     if ("view" in range) return range.view;
     if (range.size > this.gpu.limits.maxStorageBufferBindingSize) {
       throw new RangeError(
@@ -151,19 +161,19 @@ export class Plan {
   }
 
   /** Layers of one shape share one uniform buffer. */
-  #dimsBuffer(bytes: Uint8Array<ArrayBuffer>): GPUBuffer {
+  #uniform(bytes: Uint8Array<ArrayBuffer>): GPUBuffer {
     const key = bytes.join();
-    let buffer = this.#dims.get(key);
+    let buffer = this.#uniforms.get(key);
     if (!buffer) {
       buffer = this.gpu.device.createBuffer({
-        label: `${this.label} dims`,
+        label: `${this.label} uniform`,
         size: Math.max(bytes.byteLength, 16),
         usage: GPUBufferUsage.UNIFORM,
         mappedAtCreation: true,
       });
       new Uint8Array(buffer.getMappedRange()).set(bytes);
       buffer.unmap();
-      this.#dims.set(key, buffer);
+      this.#uniforms.set(key, buffer);
     }
     return buffer;
   }
@@ -172,13 +182,6 @@ export class Plan {
 function encodeTransfer(encoder: GPUCommandEncoder, step: Exclude<Step, Dispatch>): void {
   if (step.kind === "clear") {
     encoder.clearBuffer(step.range.buffer, step.range.offset, step.range.size);
-  } else if (step.kind === "copy to texture") {
-    const { from, to, rows, columns } = step;
-    encoder.copyBufferToTexture(
-      { buffer: from.buffer, offset: from.offset, bytesPerRow: 4 * columns },
-      { texture: to.texture },
-      [columns / 4, rows],
-    );
   } else {
     const { from, to } = step;
     encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
