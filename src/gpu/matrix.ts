@@ -105,7 +105,9 @@ export function declareMatrix(name: string, binding: number, access: MatrixAcces
       reads ? "read" : "write"
     }>;\n` + (reads
       ? `fn load_${name}(row: u32, column: u32) -> vec4<f32> { return textureLoad(${name}, ${at}); }`
-      : `fn store_${name}(row: u32, column: u32, value: vec4<f32>) { textureStore(${name}, ${at}, value); }`);
+      : `fn store_${name}(row: u32, column: u32, value: vec4<f32>) { textureStore(${name}, ${at}, ${
+        element === "f16" ? roundedToHalf("value") : "value"
+      }); }`);
   }
   const type = kind === "vectors" ? `vec4<${element}>` : element;
   const declaration = `@group(0) @binding(${binding}) var<storage, ${
@@ -116,6 +118,15 @@ export function declareMatrix(name: string, binding: number, access: MatrixAcces
     ...(kind === "vectors" ? vectorAccessors(name, element) : scalarAccessors(name, element))
       .filter((line) => (reads || !/^fn (load|element)_/.test(line)) && (writes || !line.startsWith("fn store_"))),
   ].join("\n");
+}
+
+/**
+ * Nearest f16, ties to even, of a normal number: llvmpipe's textureStore cuts off what f16 has no bits for, and so draws
+ * all that is stored towards 0.
+ */
+function roundedToHalf(value: string): string {
+  const bits = `bitcast<vec4<u32>>(${value})`;
+  return `bitcast<vec4<f32>>((${bits} + 0xfffu + ((${bits} >> vec4(13u)) & vec4(1u))) & vec4(0xffffe000u))`;
 }
 
 function vectorAccessors(name: string, element: ElementType): string[] {

@@ -1,6 +1,6 @@
 import type { Gpu } from "./device.ts";
 import { type Matrix, matrixBytes, type MatrixStorage, matrixStride, textureFormat } from "./matrix.ts";
-import { align, BINDING_ALIGNMENT, elements } from "./sizes.ts";
+import { align, BINDING_ALIGNMENT, elements, wholeWords } from "./sizes.ts";
 
 /** A part of a buffer, as a binding wants it. Bytes. */
 export interface BufferRange {
@@ -57,7 +57,7 @@ export class Memory {
     const stride = matrixStride(columns, storage);
     const resource = storage.kind === "texture"
       ? this.#texture(role, name, rows, stride / 4, storage, bytes)
-      : { buffer: this.buffer(role, name, bytes), offset: 0, size: Math.max(bytes, 4) };
+      : { buffer: this.buffer(role, name, bytes), offset: 0, size: Math.max(wholeWords(bytes), 4) };
     return { name, rows, columns, storage, stride, origin: { row: 0, column: 0 }, resource };
   }
 

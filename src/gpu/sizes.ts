@@ -7,6 +7,11 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
+/** Bindings and copies are of whole 4-byte words: an odd number of f16 ends in half of one. */
+export function wholeWords(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
 /** How many a tensor of this shape has. */
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);

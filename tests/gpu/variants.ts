@@ -1,15 +1,21 @@
-import { defineKernel, type Kernel } from "#src/gpu/kernel.ts";
+import type { Gpu } from "#src/gpu/device.ts";
+import { type AdapterTraits, defineKernel, type Kernel } from "#src/gpu/kernel.ts";
 
 /**
- * `kernel` as it would run on `dims` on a software adapter and on a card: each choice pinned, so that a test on one
- * kind of adapter covers the code meant for the other.
+ * `kernel` as it would run on `dims` on a software adapter and on a card, without subgroups and, where `gpu` has them,
+ * with its own: each choice pinned, so that a test on one kind of adapter covers the code meant for the other.
  */
 export function variantsOf<B extends string, D extends string>(
   kernel: Kernel<B, D>,
   dims: Record<NoInfer<D>, number>,
+  { traits }: Pick<Gpu, "traits">,
 ): { name: string; kernel: Kernel<B, D> }[] {
+  const adapters: AdapterTraits[] = [...new Set([null, traits.subgroupSize])].flatMap((subgroupSize) => [
+    { software: true, subgroupSize },
+    { software: false, subgroupSize },
+  ]);
   const chosen = kernel.variants.filter(({ when }) =>
-    when === undefined || when(dims, { software: true }) || when(dims, { software: false })
+    when === undefined || adapters.some((adapter) => when(dims, adapter))
   );
   return chosen.map((variant) => ({
     name: `${kernel.name} (${variant.name})`,
