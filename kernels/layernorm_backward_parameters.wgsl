@@ -1,39 +1,36 @@
 // dweight += sum over rows of dy * xhat, dbias += sum over rows of dy.
-// A workgroup has 8 channels and 8 strides of rows; the strides are added in order.
+// A workgroup has LANES vec4s of channels and STRIDES strides of rows; the strides are added in order.
 struct Dims {
   rows: u32,
   channels: u32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;            // (N, C)
-@group(0) @binding(2) var<storage, read> x: array<f32>;             // (N, C)
-@group(0) @binding(3) var<storage, read> mean: array<f32>;          // (N)
-@group(0) @binding(4) var<storage, read> rstd: array<f32>;          // (N)
-@group(0) @binding(5) var<storage, read_write> dweight: array<f32>; // (C)
-@group(0) @binding(6) var<storage, read_write> dbias: array<f32>;   // (C)
+// dy, x: (N, C); dweight, dbias: (1, C)
+@group(0) @binding(3) var<storage, read> mean: array<f32>; // (N)
+@group(0) @binding(4) var<storage, read> rstd: array<f32>; // (N)
 
-var<workgroup> partial: array<vec2<f32>, 64>;
+//#body
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES * STRIDES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let channel = (group.y * groups.x + group.x) * 8u + lane % 8u;
-  let stride = lane / 8u;
-  var sums = vec2(0.0);
-  if (channel < dims.channels) {
-    for (var row = stride; row < dims.rows; row += 8u) {
-      let g = dy[row * dims.channels + channel];
-      sums += vec2(g * (x[row * dims.channels + channel] - mean[row]) * rstd[row], g);
+  let column = 4u * ((group.y * groups.x + group.x) * LANES + lane % LANES);
+  var dweight = vec4(0.0);
+  var dbias = vec4(0.0);
+  if (column < dims.channels) {
+    for (var row = lane / LANES; row < dims.rows; row += STRIDES) {
+      let g = load_dy(row, column);
+      dweight += g * ((load_x(row, column) - mean[row]) * rstd[row]);
+      dbias += g;
     }
   }
-  partial[lane] = sums;
-  workgroupBarrier();
-  if (stride == 0u && channel < dims.channels) {
-    for (var i = 1u; i < 8u; i++) { sums += partial[i * 8u + lane]; }
-    dweight[channel] += sums.x;
-    dbias[channel] += sums.y;
+  dweight = sum_of_strides(lane, dweight);
+  dbias = sum_of_strides(lane, dbias);
+  if (lane < LANES && column < dims.channels) {
+    store_dweight(0u, column, load_dweight(0u, column) + dweight);
+    store_dbias(0u, column, load_dbias(0u, column) + dbias);
   }
 }

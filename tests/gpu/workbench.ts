@@ -36,6 +36,11 @@ export function storagesFor({ device }: Gpu, columns: number): readonly MatrixSt
   );
 }
 
+/** How `matrixIn` takes a tensor of an arena: gradients and parameters. */
+export function arenaStorage(columns: number): MatrixStorage {
+  return { kind: columns % 4 === 0 ? "vectors" : "scalars", element: "f32" };
+}
+
 export function storageName({ kind, element }: MatrixStorage): string {
   return `${kind} of ${element}`;
 }
