@@ -1,86 +1,154 @@
-import { defineKernel, type Variant } from "#src/gpu/kernel.ts";
+import { type AdapterTraits, type BufferAccess, defineKernel, type Variant } from "#src/gpu/kernel.ts";
+import type { MatrixAccess } from "#src/gpu/matrix.ts";
 import source from "./matmul.wgsl" with { type: "text" };
-import { emitScalarBody, emitVectorBody, type Form, type Tile } from "./matmul_emitter.ts";
+import { type Body, emitMatmul, type Form, type Tile } from "./matmul_emitter.ts";
+import { dropoutConstant, dropoutSource } from "./shared/dropout.ts";
+import gelu from "./shared/gelu.wgsl" with { type: "text" };
+import step from "./shared/step.wgsl" with { type: "text" };
 
-export type MatmulDims = "m" | "n" | "k" | "a_stride" | "b_stride" | "c_stride" | "accumulate";
-export const MATMUL_DIMS = {
-  m: "u32",
-  n: "u32",
-  k: "u32",
-  a_stride: "u32",
-  b_stride: "u32",
-  c_stride: "u32",
-  accumulate: "u32",
-} as const;
+/**
+ * Matrix products, each with what follows it fused as an epilogue: `finish` takes a vec4 of the product, `finish_sum` a
+ * vec4 of b's column sums. Operands are stored as the adapter likes (`src/gpu/matrix.ts`).
+ */
 
-/** Near the fastest of eleven on llvmpipe, 16×16, at a fifth of its time to compile: docs/log.md. */
-export const SOFTWARE_TILE: Tile = { rows: 8, columns: 16, width: 8, height: 1 };
-/** Small enough for a card's registers. */
-const CARD_TILE: Tile = { rows: 4, columns: 4, width: 8, height: 8 };
+export type MatmulDims = "m" | "n" | "k" | "site" | "dropout";
+export const MATMUL_DIMS = { m: "u32", n: "u32", k: "u32", site: "u32", dropout: "f32" } as const;
+type Dims = Record<MatmulDims, number>;
 
-export function tileWorkgroups({ rows, columns, width, height }: Tile) {
-  return ({ m, n }: { m: number; n: number }) => Math.ceil(m / (rows * height)) * Math.ceil(n / (columns * width));
+interface NamedTile extends Tile {
+  name: string;
+  when?(dims: Dims, adapter: AdapterTraits): boolean;
 }
 
-/** The variants of one form, best first. */
-export function matmulVariants(form: Form, bias: boolean, software = SOFTWARE_TILE): Variant<MatmulDims>[] {
-  const aligned = ({ a_stride, b_stride, c_stride }: Record<MatmulDims, number>) =>
-    a_stride % 4 === 0 && b_stride % 4 === 0 && c_stride % 4 === 0;
-  const constants = ({ accumulate }: Record<MatmulDims, number>) => ({ ACCUMULATE: accumulate });
-  const name = ({ rows, columns, width, height }: Tile) => `${rows}×${columns} by ${width}×${height}`;
+/** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
+const WORTH_A_LARGE_TILE = 2 ** 24;
+
+/** The tiles, best first; docs/log.md has their rates on llvmpipe. */
+function tiles(form: Form): NamedTile[] {
+  const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): NamedTile => ({
+    name: `${rows}×8 broadcast over ${size} lanes by ${height}`,
+    when: (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
+    rows,
+    columns: 8,
+    width: size,
+    height,
+    subgroup: size,
+  });
   return [
+    ...[4, 8, 16].flatMap((size) => [
+      broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
+      // 32 rows are 13 % faster in nt; elsewhere they gain nothing and compile twice as long.
+      form === "nt" ? broadcast(size, 32, 2, () => true) : broadcast(size, 16, 4, () => true),
+    ]),
     {
-      name: `vec4 ${name(software)}`,
-      when: (dims, adapter) => adapter.software && aligned(dims),
-      constants,
-      body: () => emitVectorBody(form, software, bias),
-      workgroups: tileWorkgroups(software),
+      name: "8×16 by 8",
+      when: (_dims, { software }) => software,
+      rows: 8,
+      columns: 16,
+      width: 8,
+      height: 1,
+      subgroup: null,
     },
-    {
-      name: `vec4 ${name(CARD_TILE)}`,
-      when: aligned,
-      constants,
-      body: () => emitVectorBody(form, CARD_TILE, bias),
-      workgroups: tileWorkgroups(CARD_TILE),
-    },
-    {
-      name: `scalar ${name(CARD_TILE)}`,
-      constants,
-      body: () => emitScalarBody(form, CARD_TILE, bias),
-      workgroups: tileWorkgroups(CARD_TILE),
-    },
+    // Small enough for any card's registers.
+    { name: "4×4 by 8×8", rows: 4, columns: 4, width: 8, height: 8, subgroup: null },
   ];
 }
 
-export const matmulCost = ({ m, n, k }: Record<MatmulDims, number>) => ({
-  flops: 2 * m * n * k,
-  bytes: 4 * (m * k + k * n + m * n),
-});
+function variants(body: Omit<Body, "tile">): Variant<MatmulDims>[] {
+  return tiles(body.form).map((tile) => ({
+    name: tile.name,
+    when: tile.when,
+    constants: dropoutConstant,
+    body: () => emitMatmul({ ...body, tile }),
+    workgroups: ({ m, n }) => Math.ceil(m / (tile.rows * tile.height)) * Math.ceil(n / (tile.columns * tile.width)),
+  }));
+}
 
-function matmul(name: string, form: Form) {
-  return defineKernel({
+const cost = ({ m, n, k }: Dims) => ({ flops: 2 * m * n * k, bytes: 4 * (m * k + k * n + m * n) });
+
+interface Epilogue<B extends string> {
+  form: Form;
+  /** Beside a and b. */
+  bindings: Record<B, MatrixAccess | BufferAccess>;
+  finish: string;
+  bias?: boolean;
+  sum?: boolean;
+}
+
+function matmul<B extends string>(
+  name: string,
+  { form, bindings, finish, bias = false, sum = false }: Epilogue<B>,
+) {
+  return defineKernel<"a" | "b" | B, MatmulDims>({
     name,
-    source,
-    bindings: { a: "read", b: "read", c: "read_write" },
+    source: `${source}${finish}\n//#body\n`,
+    bindings: { a: "matrix", b: "matrix", ...bindings } as Record<"a" | "b" | B, MatrixAccess | BufferAccess>,
     dims: MATMUL_DIMS,
-    variants: matmulVariants(form, false),
-    cost: matmulCost,
+    variants: variants({ form, bias, sum }),
+    cost,
   });
 }
 
-/** c (m, n) (+)= a (m, k) · b (k, n). */
-export const matmulNN = matmul("matmul_nn", "nn");
-/** c (m, n) (+)= a (m, k) · b (n, k)ᵀ: the gradient of a linear layer's input, and the tied head's logits. */
-export const matmulNT = matmul("matmul_nt", "nt");
-/** c (m, n) (+)= a (k, m)ᵀ · b (k, n): the gradient of a linear layer's weight. */
-export const matmulTN = matmul("matmul_tn", "tn");
+const STORE = "fn finish(row: u32, column: u32, value: vec4<f32>) { store_c(row, column, value); }";
+const ADD = "fn finish(row: u32, column: u32, value: vec4<f32>) { store_c(row, column, load_c(row, column) + value); }";
 
-/** c (m, n) = a (m, k) · b (k, n) + bias (n): a linear layer, its weight stored (in, out). */
-export const matmulBias = defineKernel({
-  name: "matmul_bias",
-  source: source.replace("//#body", "@group(0) @binding(4) var<storage, read> bias: array<Element>; // (n)\n//#body"),
-  bindings: { a: "read", b: "read", c: "read_write", bias: "read" },
-  dims: MATMUL_DIMS,
-  variants: matmulVariants("nn", true),
-  cost: matmulCost,
+/** c (m, n) = a (m, k) · b (k, n). */
+export const matmulNN = matmul("matmul_nn", { form: "nn", bindings: { c: "matrix_write" }, finish: STORE });
+/** c (m, n) += a (m, k) · b (k, n). */
+export const matmulNNAdd = matmul("matmul_nn_add", { form: "nn", bindings: { c: "matrix_add" }, finish: ADD });
+/** c (m, n) = a (m, k) · b (n, k)ᵀ: the gradient of a linear layer's input, and the tied head's logits. */
+export const matmulNT = matmul("matmul_nt", { form: "nt", bindings: { c: "matrix_write" }, finish: STORE });
+/** c (m, n) += a (k, m)ᵀ · b (k, n): the gradient of a weight. */
+export const matmulTN = matmul("matmul_tn", { form: "tn", bindings: { c: "matrix_add" }, finish: ADD });
+
+/** As `matmulTN`, and dbias (1, n) += the column sums of b: the gradients of a linear layer's weight and bias. */
+export const matmulTNBias = matmul("matmul_tn_bias", {
+  form: "tn",
+  bindings: { c: "matrix_add", dbias: "matrix_add" },
+  sum: true,
+  finish: `${ADD}
+fn finish_sum(column: u32, value: vec4<f32>) { store_dbias(0u, column, load_dbias(0u, column) + value); }`,
+});
+
+/** c (m, n) = a · b + bias (1, n): a linear layer, its weight stored (in, out). */
+export const matmulBias = matmul("matmul_bias", {
+  form: "nn",
+  bindings: { bias: "matrix", c: "matrix_write" },
+  bias: true,
+  finish: STORE,
+});
+
+/** hidden (m, n) = a · b + bias (1, n), and c (m, n) = GELU(hidden). */
+export const matmulBiasGelu = matmul("matmul_bias_gelu", {
+  form: "nn",
+  bindings: { bias: "matrix", hidden: "matrix_write", c: "matrix_write" },
+  bias: true,
+  finish: `fn finish(row: u32, column: u32, value: vec4<f32>) {
+  store_hidden(row, column, value);
+  store_c(row, column, gelu(value));
+}
+${gelu}`,
+});
+
+/** c (m, n) = residual (m, n) + dropout(a · b + bias (1, n)): what ends each half of a block. */
+export const matmulBiasResidual = matmul("matmul_bias_residual", {
+  form: "nn",
+  bindings: { step: "uniform", bias: "matrix", residual: "matrix", c: "matrix_write" },
+  bias: true,
+  finish: `@group(0) @binding(3) var<uniform> step: Step;
+fn finish(row: u32, column: u32, value: vec4<f32>) {
+  let kept = value * dropout_factors(dims.dropout, step.seed, dims.site, row, column);
+  store_c(row, column, load_residual(row, column) + kept);
+}
+${dropoutSource}${step}`,
+});
+
+/** c (m, n) = (a (m, k) · b (n, k)ᵀ) · GELU'(hidden (m, n)): the gradient of what went into a GELU. */
+export const matmulNTGelu = matmul("matmul_nt_gelu", {
+  form: "nt",
+  bindings: { hidden: "matrix", c: "matrix_write" },
+  finish: `fn finish(row: u32, column: u32, value: vec4<f32>) {
+  store_c(row, column, value * gelu_slope(load_hidden(row, column)));
+}
+${gelu}`,
 });

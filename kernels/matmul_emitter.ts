@@ -1,7 +1,8 @@
 /**
- * Writes the body of a register-tiled matmul: each invocation computes a tile of `rows` × `columns` of c, its
- * accumulators named variables (a loop over a private array ran at a quarter of the speed on llvmpipe), fed by vec4
- * loads, the scarce thing on a software adapter: 19 cycles a component against 1 for a multiply-add of 8 lanes.
+ * Writes the body of a register-tiled matmul: each invocation computes `rows` × `columns` elements of c = a · b in
+ * named variables (a loop over a private array ran at a quarter of the speed on llvmpipe). Loads are what costs there,
+ * so a tile is as large as the instruction cache allows: past 1,024 vec4-free multiply-adds of 8 lanes in the loop's
+ * body (32 KB of code) the rate falls from 90 to 65 GFLOP/s.
  */
 
 /** How the operands lie in memory: `nn` a (m, k) · b (k, n); `nt` b as (n, k); `tn` a as (k, m). */
@@ -11,39 +12,39 @@ export interface Tile {
   /** Rows and columns of c for one invocation; multiples of 4. */
   rows: number;
   columns: number;
-  /** Invocations of a workgroup along columns and rows. */
+  /** Invocations of a workgroup along columns and along rows. */
   width: number;
   height: number;
+  /**
+   * Lanes of a subgroup, equal to `width`: each lane loads other rows of a and hands them to the others, which costs an
+   * instruction where a load costs 18 cycles on llvmpipe. Null: each invocation loads all it needs.
+   */
+  subgroup: number | null;
 }
 
-/** Whether operands are read from storage buffers or from textures of vec4 texels. */
-export type Source = "buffers" | "textures";
-
-/** WGSL of a load: `row` is what `rowStart` made, or a row that changes in the loop. */
-const LOADS: Record<Source, {
-  rowStart(name: string, row: string): string;
-  inRow(name: string, start: string, column: string): string;
-  at(name: string, row: string, column: string): string;
-}> = {
-  buffers: {
-    rowStart: (name, row) => `${row} * ${name}_stride`,
-    inRow: (name, start, column) => `${name}[${start} + ${column}]`,
-    at: (name, row, column) => `${name}[${row} * ${name}_stride + ${column}]`,
-  },
-  textures: {
-    rowStart: (_name, row) => row,
-    inRow: (name, start, column) => `textureLoad(${name}, vec2(${column}, ${start}))`,
-    at: (name, row, column) => `textureLoad(${name}, vec2(${column}, ${row}))`,
-  },
-};
+export interface Body {
+  form: Form;
+  tile: Tile;
+  /** Whether c's rows get `bias` added. */
+  bias: boolean;
+  /** Whether the columns of b are summed too: `finish_sum(column, value)` is called once for each. */
+  sum: boolean;
+}
 
 const XYZW = ["x", "y", "z", "w"] as const;
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
 const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
 
-/** Where an invocation's tile begins, and `column(j)`: columns lie `width` apart, so that lanes load neighbours. */
-function entry(tile: Tile, columnUnit: number): string {
-  const { rows, columns, width, height } = tile;
+/** Rows of accumulators that one run through the four k's keeps in registers, beside one vec4 of columns. */
+const REGISTER_ROWS = 4;
+
+/**
+ * WGSL of `main`, which calls `finish(row, column, value)` for every vec4 of c within (m, n); where n is not a multiple
+ * of 4 the last vec4's extra elements are anything.
+ */
+export function emitMatmul(body: Body): string {
+  const { tile: { rows, columns, width, height }, bias } = body;
+  const groups = columns / 4;
   return `
 @compute @workgroup_size(${width}, ${height})
 fn main(
@@ -53,123 +54,99 @@ fn main(
 ) {
   let tiles = (dims.n + ${width * columns - 1}u) / ${width * columns}u;
   let index = group.y * groups.x + group.x;
+  if (index >= tiles * ((dims.m + ${rows * height - 1}u) / ${rows * height}u)) { return; }
+  let lane = local.x;
   let row = ((index / tiles) * ${height}u + local.y) * ${rows}u;
-  let column = ((index % tiles) * ${width * columns / columnUnit}u + local.x) * ${columnUnit}u;
-  if (row >= dims.m || column >= dims.n) { return; }`;
-}
-
-/** Writes the tile, with a guard for each row and each unit of columns. `value` is WGSL for unit j of row i. */
-function store(tile: Tile, columnUnit: number, value: (i: number, j: number) => string, bias: boolean): string {
-  const units = tile.columns / columnUnit;
-  const unit = (i: number, j: number) => `
-    if (unit_${j} < units) {
-      let value = ${value(i, j)}${bias ? ` + bias_${j}` : ""};
-      if (ACCUMULATE == 1u) { c[at + unit_${j}] += value; } else { c[at + unit_${j}] = value; }
-    }`;
-  return `
-  let c_stride = dims.c_stride${columnUnit === 1 ? "" : ` / ${columnUnit}u`};
-  let units = (dims.n + ${columnUnit - 1}u) / ${columnUnit}u;
-${lines(units, (j) => `  let unit_${j} = column / ${columnUnit}u + ${j * tile.width}u;`)}
-${bias ? lines(units, (j) => `  let bias_${j} = bias[unit_${j}];`) : ""}
-${
-    lines(tile.rows, (i) =>
-      `  if (row + ${i}u < dims.m) {
-    let at = (row + ${i}u) * c_stride;${range(units).map((j) => unit(i, j)).join("")}
-  }`)
-  }`;
-}
-
-/**
- * vec4 loads and stores. All strides are multiples of 4; where k is not, a's elements past it are zero; where n is not,
- * the elements of c that fill its last vec4 are overwritten.
- */
-export function emitVectorBody(form: Form, tile: Tile, bias: boolean, source: Source = "buffers"): string {
-  const body = form === "nt" ? emitRowsByRows(tile, bias, source) : emitColumns(form, tile, bias, source);
-  return `alias Element = vec4<f32>;\n${body}`;
-}
-
-/** nn and tn: accumulators are vec4 along n. */
-function emitColumns(form: "nn" | "tn", tile: Tile, bias: boolean, source: Source): string {
-  const { rowStart, inRow, at } = LOADS[source];
-  const { rows, columns, width } = tile;
-  const groups = columns / 4;
-  const accumulate = (i: number, multiplier: string) =>
-    lines(groups, (j) => `    c_${i}_${j} = fma(vec4(${multiplier}), b_${j}, c_${i}_${j});`);
-  const loadB = (k: string) => lines(groups, (j) => `    b_${j} = ${at("b", k, `at_${j}`)};`);
-  const nnStep = (part: number) => `
-${loadB(`(min(k + ${part}u, dims.k - 1u))`)}
-${lines(rows, (i) => accumulate(i, `a_${i}.${XYZW[part]}`))}`;
-  const nn = `
-${lines(rows, (i) => `  let row_${i} = ${rowStart("a", `min(row + ${i}u, dims.m - 1u)`)};`)}
+${lines(groups, (j) => `  let column_${j} = ((index % tiles) * ${width * groups}u + ${j * width}u + lane) * 4u;`)}
+${lines(rows, (i) => range(groups).map((j) => `  var c_${i}_${j} = vec4(0.0);`).join(""))}
   for (var k = 0u; k < dims.k; k += 4u) {
-${lines(rows, (i) => `    let a_${i} = ${inRow("a", `row_${i}`, "k / 4u")};`)}
-${range(4).map(nnStep).join("\n")}
-  }`;
-  const tn = `
-${lines(rows / 4, (i) => `  let row_${i} = min(row / 4u + ${i}u, a_stride - 1u);`)}
-  for (var k = 0u; k < dims.k; k++) {
-${lines(rows / 4, (i) => `    let a_${i} = ${at("a", "k", `row_${i}`)};`)}
-${loadB("k")}
-${lines(rows, (i) => accumulate(i, `a_${i >> 2}.${XYZW[i & 3]}`))}
-  }`;
-  return `${entry(tile, 4)}
-  let a_stride = dims.a_stride / 4u;
-  let b_stride = dims.b_stride / 4u;
-${lines(groups, (j) => `  let at_${j} = min(column / 4u + ${j * width}u, b_stride - 1u);\n  var b_${j} = vec4(0.0);`)}
-${lines(rows, (i) => lines(groups, (j) => `  var c_${i}_${j} = vec4(0.0);`))}
-${form === "nn" ? nn : tn}
-${store(tile, 4, (i, j) => `c_${i}_${j}`, bias)}
+${loadA(body)}
+${loadB(body)}
+${multiplyAdds(body)}
+  }
+${bias ? lines(groups, (j) => `  let bias_${j} = load_bias(0u, column_${j});`) : ""}
+${finishTile(body)}
+${body.sum ? columnSums(body) : ""}
 }`;
 }
 
-/** nt: both operands run along k; accumulators are scalars, four neighbouring columns to a unit. */
-function emitRowsByRows(tile: Tile, bias: boolean, source: Source): string {
-  const { rowStart, inRow } = LOADS[source];
-  const { rows, columns, width } = tile;
-  const multiplyAdd = (i: number, j: number) =>
-    XYZW.reduce((sum, part) => `fma(a_${i}.${part}, b_${j}.${part}, ${sum})`, `c_${i}_${j}`);
-  return `${entry(tile, 4)}
-  let a_stride = dims.a_stride / 4u;
-  let b_stride = dims.b_stride / 4u;
-${lines(rows, (i) => `  let row_${i} = ${rowStart("a", `min(row + ${i}u, dims.m - 1u)`)};`)}
-${
-    lines(columns, (j) =>
-      `  let at_${j} = ${rowStart("b", `min(column + ${(j >> 2) * 4 * width + j % 4}u, dims.n - 1u)`)};`)
-  }
-${lines(rows, (i) => lines(columns, (j) => `  var c_${i}_${j} = 0.0;`))}
-  for (var k = 0u; k < (dims.k + 3u) / 4u; k++) {
-${lines(columns, (j) => `    let b_${j} = ${inRow("b", `at_${j}`, "k")};`)}
-${
-    lines(rows, (i) =>
-      `    let a_${i} = ${inRow("a", `row_${i}`, "k")};\n${
-        lines(columns, (j) =>
-          `    c_${i}_${j} = ${multiplyAdd(i, j)};`)
-      }`)
-  }
-  }
-${store(tile, 4, (i, j) => `vec4(${range(4).map((part) => `c_${i}_${4 * j + part}`).join(", ")})`, bias)}
-}`;
+function finishTile({ tile: { rows, columns }, bias }: Body): string {
+  const value = (i: number, j: number) => `c_${i}_${j}${bias ? ` + bias_${j}` : ""}`;
+  const finish = (i: number, j: number) =>
+    `    if (column_${j} < dims.n) { finish(row + ${i}u, column_${j}, ${value(i, j)}); }`;
+  return lines(rows, (i) => `  if (row + ${i}u < dims.m) {\n${lines(columns / 4, (j) => finish(i, j))}\n  }`);
 }
 
-/** Scalar loads, for strides that are not multiples of 4. */
-export function emitScalarBody(form: Form, tile: Tile, bias: boolean): string {
-  const { rows, columns, width } = tile;
-  const aAt = (i: number) => form === "tn" ? `k * dims.a_stride + row_${i}` : `row_${i} * dims.a_stride + k`;
-  const bAt = (j: number) => form === "nt" ? `at_${j} * dims.b_stride + k` : `k * dims.b_stride + at_${j}`;
-  return `alias Element = f32;
-${entry(tile, 1)}
-${lines(rows, (i) => `  let row_${i} = min(row + ${i}u, dims.m - 1u);`)}
-${lines(columns, (j) => `  let at_${j} = min(column + ${j * width}u, dims.n - 1u);`)}
-${lines(rows, (i) => lines(columns, (j) => `  var c_${i}_${j} = 0.0;`))}
-  for (var k = 0u; k < dims.k; k++) {
-${lines(columns, (j) => `    let b_${j} = b[${bAt(j)}];`)}
-${
-    lines(rows, (i) =>
-      `    let a_${i} = a[${aAt(i)}];\n${
-        lines(columns, (j) => `    c_${i}_${j} = fma(a_${i}, b_${j}, c_${i}_${j});`)
-      }`)
+/** a's elements for four k's: `a_*`, which `elementOfA` takes apart. */
+function loadA({ form, tile: { rows, subgroup } }: Body): string {
+  // Past m is whatever is there: it ends in accumulators that are not stored. Past k are zeros, in a row's padding or
+  // made here, and whatever of b they meet is finite.
+  const load = (name: string, row: string, column: string) =>
+    `    let ${name} = ${
+      form === "tn" ? `select(vec4(0.0), load_a(${row}, ${column}), ${row} < dims.k)` : `load_a(${row}, ${column})`
+    };`;
+  if (subgroup !== null) {
+    return lines(
+      Math.ceil(rows / subgroup),
+      (g) =>
+        form === "tn"
+          ? load(`a_${g}`, "k + lane % 4u", `row + ${g * subgroup}u + lane / 4u * 4u`)
+          : load(`a_${g}`, `row + ${g * subgroup}u + lane`, "k"),
+    );
   }
+  return form === "tn"
+    ? lines(
+      rows / 4,
+      (q) => lines(4, (part) => load(`a_${part}_${q}`, `k + ${part}u`, `row + ${4 * q}u`)),
+    )
+    : lines(rows, (i) => load(`a_${i}`, `row + ${i}u`, "k"));
+}
+
+/** WGSL of a[row i, k + part], the same in all lanes. */
+function elementOfA({ form, tile: { subgroup } }: Body, i: number, part: number): string {
+  if (subgroup !== null) {
+    const from = i % subgroup;
+    return form === "tn"
+      ? `subgroupBroadcast(a_${Math.floor(i / subgroup)}.${XYZW[i % 4]}, ${4 * Math.floor(from / 4) + part}u)`
+      : `subgroupBroadcast(a_${Math.floor(i / subgroup)}.${XYZW[part]}, ${from}u)`;
   }
-${store(tile, 1, (i, j) => `c_${i}_${j}`, bias)}
-}`;
+  return form === "tn" ? `a_${part}_${i >> 2}.${XYZW[i & 3]}` : `a_${i}.${XYZW[part]}`;
+}
+
+/** `b_{part}_{j}`: b[k + part, column_j … column_j + 3]. */
+function loadB({ form, tile: { columns } }: Body): string {
+  return lines(columns / 4, (j) => {
+    if (form !== "nt") return lines(4, (part) => `    let b_${part}_${j} = load_b(k + ${part}u, column_${j});`);
+    const transposed = (part: number) => range(4).map((c) => `row_${j}_${c}.${XYZW[part]}`).join(", ");
+    return lines(4, (c) => `    let row_${j}_${c} = load_b(column_${j} + ${c}u, k);`) + "\n" +
+      lines(4, (part) => `    let b_${part}_${j} = vec4(${transposed(part)});`);
+  });
+}
+
+/** In blocks of accumulators that stay in registers over the four k's; the rest lies on the stack meanwhile. */
+function multiplyAdds(body: Body): string {
+  const { tile: { rows, columns } } = body;
+  return lines(
+    rows / REGISTER_ROWS,
+    (block) =>
+      lines(columns / 4, (j) =>
+        lines(4, (part) =>
+          lines(REGISTER_ROWS, (r) => {
+            const i = block * REGISTER_ROWS + r;
+            return `    c_${i}_${j} = fma(vec4(${elementOfA(body, i, part)}), b_${part}_${j}, c_${i}_${j});`;
+          }))),
+  );
+}
+
+/** The first row of tiles reads b once more: one pass in m / rows, and no dispatch of its own. */
+function columnSums({ tile: { columns } }: Body): string {
+  const groups = columns / 4;
+  return `
+  if (row == 0u) {
+${lines(groups, (j) => `    var sum_${j} = vec4(0.0);`)}
+    for (var k = 0u; k < dims.k; k++) {
+${lines(groups, (j) => `      sum_${j} += load_b(k, column_${j});`)}
+    }
+${lines(groups, (j) => `    if (column_${j} < dims.n) { finish_sum(column_${j}, sum_${j}); }`)}
+  }`;
 }

@@ -1,5 +1,16 @@
 
-// The tanh inside GELU. Past |15| it is 1 to the last bit of an f32, and some drivers' tanh overflows.
-fn gelu_tanh(v: f32) -> f32 {
-  return tanh(clamp(0.7978845608 * (v + 0.044715 * v * v * v), -15.0, 15.0));
+// GELU in its tanh form, 0.5 x (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3), as x · sigmoid(2u): the same function
+// for one exponential where tanh takes two.
+fn gelu_sigmoid(v: vec4<f32>) -> vec4<f32> {
+  // Past 80 the sigmoid is 0 to the last bit of an f32, and the exponential must not overflow.
+  return 1.0 / (1.0 + exp(min(-1.5957691216 * (v + 0.044715 * v * v * v), vec4(80.0))));
+}
+
+fn gelu(v: vec4<f32>) -> vec4<f32> {
+  return v * gelu_sigmoid(v);
+}
+
+fn gelu_slope(v: vec4<f32>) -> vec4<f32> {
+  let s = gelu_sigmoid(v);
+  return s + v * s * (1.0 - s) * (1.5957691216 * (1.0 + 0.134145 * v * v)); // 3 * 0.044715
 }

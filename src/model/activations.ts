@@ -1,95 +1,152 @@
-import { chunkRows, logitsStride } from "../nn/logits_chunk.ts";
+import { elements } from "../gpu/sizes.ts";
+import { matrixBytes, type MatrixStorage } from "../gpu/matrix.ts";
+import { align } from "../gpu/sizes.ts";
+import { chunkRows } from "../nn/logits_chunk.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** Shapes of what the forward pass keeps for the backward pass, and of scratch; the only table of them. */
-export type ActivationShapes = Record<string, readonly number[]>;
+/**
+ * What the forward pass keeps for the backward pass, and scratch; the only table of them. `describe` and the model share
+ * it, so that what is planned is what is allocated.
+ */
 
-export interface BlockActivations<T> {
-  ln1: T; // (N, C)
-  mean1: T; // (N)
-  rstd1: T; // (N)
-  qkv: T; // (N, 3C)
-  attention: T; // (N, C)
-  lse: T; // (B, H, T)
-  middle: T; // (N, C) the residual stream between attention and MLP
-  ln2: T; // (N, C)
-  mean2: T; // (N)
-  rstd2: T; // (N)
-  hidden: T; // (N, 4C) before GELU
-  gelu: T; // (N, 4C)
-  output: T; // (N, C) the residual stream after the block
+/** What the backward pass computes again instead of keeping: nothing, the attention half of a block, or all of it. */
+export type Recompute = "none" | "attention" | "block";
+
+/** A matrix of activations, or a vector of f32. */
+export type ActivationSpec =
+  | { kind: "matrix"; rows: number; columns: number; storage: MatrixStorage }
+  | { kind: "vector"; shape: readonly number[] };
+
+export const ATTENTION_NAMES = ["ln1", "mean1", "rstd1", "qkv", "attention", "lse"] as const;
+export const MLP_NAMES = ["middle", "ln2", "mean2", "rstd2", "hidden", "gelu"] as const;
+
+export interface BlockActivations<M, V> {
+  ln1: M; // (N, C)
+  mean1: V; // (N)
+  rstd1: V; // (N)
+  qkv: M; // (N, 3C)
+  attention: M; // (N, C)
+  lse: V; // (B, H, T)
+  middle: M; // (N, C) the residual stream between attention and MLP
+  ln2: M; // (N, C)
+  mean2: V; // (N)
+  rstd2: V; // (N)
+  hidden: M; // (N, 4C) before GELU
+  gelu: M; // (N, 4C)
+  output: M; // (N, C) the residual stream after the block
 }
 
-export interface SharedActivations<T> {
-  embedded: T; // (N, C)
-  dropped: T; // (N, C) after the embedding's dropout; (1) without
-  branch: T; // (N, C) what a block's half adds to the residual stream
-  final: T; // (N, C)
-  finalMean: T; // (N)
-  finalRstd: T; // (N)
-  logits: T; // (chunk, V to a whole vec4)
-  losses: T; // (N)
-  dresidual: T; // (N, C) the gradient of the residual stream, all the way down
-  dbranch: T; // (N, C) its dropout; (1) without
-  dnormed: T; // (N, C) the gradient of a LayerNorm's or the attention's output
-  dqkv: T; // (N, 3C)
-  dhidden: T; // (N, 4C)
-  delta: T; // (B, H, T)
-  selected: T; // (C) the row that predicts the next token, when generating
+export interface SharedActivations<M, V> {
+  embedded: M; // (N, C)
+  dropped: M; // (N, C) after the embedding's dropout; (1, 1) without
+  final: M; // (N, C)
+  finalMean: V; // (N)
+  finalRstd: V; // (N)
+  logits: M; // (chunk, V)
+  dlogits: M; // (chunk, V); (1, 1) where the gradient takes the place of the logits
+  losses: V; // (N)
+  dfinal: M; // (N, C) the gradient of the final LayerNorm's output
+  dresidual0: M; // (N, C) the gradient of the residual stream, all the way down: read from one, written to the other
+  dresidual1: M; // (N, C)
+  dbranch: M; // (N, C) its dropout; (1, 1) without
+  dnormed: M; // (N, C) the gradient of a LayerNorm's or the attention's output
+  dwide: M; // (N, 4C) the gradient of an MLP's hidden layer; then, in its first 3C columns, that of qkv
+  delta: V; // (B, H, T)
+  selected: M; // (1, C) the row that predicts the next token, when generating
+  unused: V; // (C) where the gradients of biases go that a model does not have
 }
 
-export function blockShapes(config: ModelConfig, batchSize: number): BlockActivations<readonly number[]> {
-  const { n_embd: C, n_head: H, context_length: T } = config;
-  const N = batchSize * T;
-  return {
-    ln1: [N, C],
-    mean1: [N],
-    rstd1: [N],
-    qkv: [N, 3 * C],
-    attention: [N, C],
-    lse: [batchSize, H, T],
-    middle: [N, C],
-    ln2: [N, C],
-    mean2: [N],
-    rstd2: [N],
-    hidden: [N, 4 * C],
-    gelu: [N, 4 * C],
-    output: [N, C],
-  };
+type BlockSpecs = BlockActivations<ActivationSpec, ActivationSpec>;
+type SharedSpecs = SharedActivations<ActivationSpec, ActivationSpec>;
+
+export interface ActivationTables {
+  /** Each block has these to itself. */
+  own: Partial<BlockSpecs>;
+  /** The blocks take turns with these, which the backward pass computes again. */
+  inTurn: Partial<BlockSpecs>;
+  shared: SharedSpecs;
 }
 
-export function sharedShapes(config: ModelConfig, batchSize: number): SharedActivations<readonly number[]> {
+export interface ActivationOptions {
+  batchSize: number;
+  recompute: Recompute;
+  storageOf(rows: number, columns: number): MatrixStorage;
+  /** The token table lies in more than one piece, whose products add up in a buffer. */
+  tableIsSplit: boolean;
+}
+
+export function activationTables(
+  config: ModelConfig,
+  { batchSize, recompute, storageOf, tableIsSplit }: ActivationOptions,
+): ActivationTables {
   const { n_embd: C, n_head: H, context_length: T, vocab_size: V, dropout } = config;
   const N = batchSize * T;
-  const onlyWithDropout = dropout > 0 ? [N, C] : [1];
+  const matrix = (rows: number, columns: number): ActivationSpec => ({
+    kind: "matrix",
+    rows,
+    columns,
+    storage: storageOf(rows, columns),
+  });
+  const vector = (...shape: number[]): ActivationSpec => ({ kind: "vector", shape });
+  const onlyIf = (wanted: boolean, rows: number, columns: number) => wanted ? matrix(rows, columns) : matrix(1, 1);
+  const block: BlockSpecs = {
+    ln1: matrix(N, C),
+    mean1: vector(N),
+    rstd1: vector(N),
+    qkv: matrix(N, 3 * C),
+    attention: matrix(N, C),
+    lse: vector(batchSize, H, T),
+    middle: matrix(N, C),
+    ln2: matrix(N, C),
+    mean2: vector(N),
+    rstd2: vector(N),
+    hidden: matrix(N, 4 * C),
+    gelu: matrix(N, 4 * C),
+    output: matrix(N, C),
+  };
+  const chunk = chunkRows(N, V);
+  const buffer = ({ element, kind }: MatrixStorage): MatrixStorage => ({
+    element,
+    kind: kind === "texture" ? "vectors" : kind,
+  });
+  const again = new Set<string>([
+    ...(recompute === "none" ? [] : ATTENTION_NAMES),
+    ...(recompute === "block" ? MLP_NAMES : []),
+  ]);
+  const part = (taken: (name: string) => boolean) =>
+    Object.fromEntries(Object.entries(block).filter(([name]) => taken(name))) as Partial<BlockSpecs>;
   return {
-    embedded: [N, C],
-    dropped: onlyWithDropout,
-    branch: [N, C],
-    final: [N, C],
-    finalMean: [N],
-    finalRstd: [N],
-    logits: [chunkRows(N, V), logitsStride(V)],
-    losses: [N],
-    dresidual: [N, C],
-    dbranch: onlyWithDropout,
-    dnormed: [N, C],
-    dqkv: [N, 3 * C],
-    dhidden: [N, 4 * C],
-    delta: [batchSize, H, T],
-    selected: [C],
+    own: part((name) => !again.has(name)),
+    inTurn: part((name) => again.has(name)),
+    shared: {
+      embedded: matrix(N, C),
+      dropped: onlyIf(dropout > 0, N, C),
+      final: matrix(N, C),
+      finalMean: vector(N),
+      finalRstd: vector(N),
+      logits: matrix(chunk, V),
+      dlogits: onlyIf(storageOf(chunk, V).kind === "texture", chunk, V),
+      losses: vector(N),
+      dfinal: tableIsSplit ? { kind: "matrix", rows: N, columns: C, storage: buffer(storageOf(N, C)) } : matrix(N, C),
+      dresidual0: matrix(N, C),
+      dresidual1: matrix(N, C),
+      dbranch: onlyIf(dropout > 0, N, C),
+      dnormed: matrix(N, C),
+      dwide: matrix(N, 4 * C),
+      delta: vector(batchSize, H, T),
+      selected: matrix(1, C),
+      unused: vector(C),
+    },
   };
 }
 
-/**
- * Texels of the textures that a software adapter's matmuls read, if it reads faster so: the corner of one holds any
- * operand of a block's linear layers, activations (N, C … 4C) and weights ((C … 4C), (C … 4C)). Larger than a texture
- * may be, it is cut: what does not fit is read from its buffer.
- */
-export function operandTexels(
-  { n_embd: C, context_length: T }: ModelConfig,
-  batchSize: number,
-  largest: number,
-): { width: number; height: number } {
-  return { width: Math.min(C, largest), height: Math.min(Math.max(batchSize * T, 4 * C), largest) };
+export function specsOf(specs: Partial<BlockSpecs> | SharedSpecs): ActivationSpec[] {
+  return Object.values(specs) as ActivationSpec[];
+}
+
+/** Bytes, with what a buffer's alignment adds. */
+export function activationBytes(spec: ActivationSpec): number {
+  if (spec.kind === "vector") return align(4 * elements(spec.shape));
+  const bytes = matrixBytes(spec.rows, spec.columns, spec.storage);
+  return spec.storage.kind === "texture" ? bytes : align(bytes);
 }

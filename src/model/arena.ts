@@ -1,6 +1,10 @@
-import type { BufferRange, Memory, MemoryRole } from "../gpu/memory.ts";
-import type { Shard } from "../nn/embedding.ts";
+import type { BufferRange, Memory, MemoryRole, Tensor } from "../gpu/memory.ts";
 import type { ArenaLayout, Region } from "./layout.ts";
+
+/** Rows `[firstRow, firstRow + shape[0])` of a table too large for one binding, or all of one that is not. */
+export interface Shard extends Tensor {
+  firstRow: number;
+}
 
 /** One value for each parameter — the parameters, their gradients, or a moment — in few large buffers. */
 export class Arena {
@@ -27,13 +31,6 @@ export class Arena {
     const shards = this.#shards.get(name);
     if (!shards) throw new Error(`no parameter is named ${name}`);
     return shards;
-  }
-
-  /** A parameter that lies whole in one place. */
-  tensor(name: string): Shard {
-    const [whole, ...others] = this.shards(name);
-    if (others.length > 0) throw new Error(`${name} is split over ${others.length + 1} bindings`);
-    return whole;
   }
 
   /** The optimizer's run of this arena. */

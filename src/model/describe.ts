@@ -1,16 +1,11 @@
 import { align, elements } from "../gpu/sizes.ts";
 import { momentNames, partialCount } from "../nn/optimizer_sizes.ts";
-import {
-  type BlockActivations,
-  blockShapes,
-  operandTexels,
-  type SharedActivations,
-  sharedShapes,
-} from "./activations.ts";
+import { activationBytes, activationTables, type Recompute, specsOf } from "./activations.ts";
 import { recordLayout, stagedRecords } from "./batch_record.ts";
 import { MAX_SAMPLE_TOKENS, type ModelConfig } from "./config.ts";
 import { type BindingLimits, layOut } from "./layout.ts";
 import { parameterTable } from "./parameters.ts";
+import { copiesWeights, type Precision, storageOf, type StorageTraits } from "./storage.ts";
 
 /**
  * What a run asks of a device, as arithmetic over the model's own tables: nothing is allocated. Beside it, a run takes at
@@ -23,14 +18,12 @@ export interface Workload {
   gradientAccumulationSteps: number;
   optimizer: "adamw" | "sgd" | "muon";
   momentum: number;
+  precision: Precision;
+  recompute: Recompute;
 }
 
 /** What of a device decides how much a run takes. */
-export interface DeviceLimits extends BindingLimits {
-  maxTextureDimension2D: number;
-  /** Software adapters read operands of matmuls through textures. */
-  software: boolean;
-}
+export type DeviceLimits = BindingLimits & StorageTraits;
 
 /** The limits of a device that reports itself; WebGPU's guaranteed ones stand in for what it does not say. */
 export function deviceLimits(device: { software: boolean; limits: Record<string, number> } | null): DeviceLimits {
@@ -79,34 +72,40 @@ export function trainerBuffers(
 }
 
 export function describe(workload: Workload, limits: DeviceLimits): Description {
-  const { model, batchSize, gradientAccumulationSteps } = workload;
+  const { model, batchSize, gradientAccumulationSteps, precision, recompute } = workload;
   const specs = parameterTable(model);
-  const blockActivations = blockShapes(model, batchSize);
-  const sharedActivations = sharedShapes(model, batchSize);
-  const whole = [
-    ...specs.filter((spec) => !spec.splittable).map(({ shape }) => shape),
-    ...shapesOf(blockActivations),
-    ...shapesOf(sharedActivations),
-  ];
-  const largestBindingBytes = whole.reduce((largest, shape) => Math.max(largest, 4 * elements(shape)), 0);
+  const options = { batchSize, recompute, storageOf: storageOf(model, precision, limits) };
+  const largestParameterBytes = specs.filter((spec) => !spec.splittable)
+    .reduce((largest, { shape }) => Math.max(largest, 4 * elements(shape)), 0);
+  const bound = ({ own, inTurn, shared }: ReturnType<typeof activationTables>) =>
+    [own, inTurn, shared].flatMap(specsOf)
+      .filter((spec) => spec.kind === "vector" || spec.storage.kind !== "texture");
+  const largestBindingBytes = bound(activationTables(model, { ...options, tableIsSplit: true }))
+    .reduce((largest, spec) => Math.max(largest, activationBytes(spec)), largestParameterBytes);
   // Past what a binding holds the layout is still wanted, as if bindings were larger: for the numbers of a refusal.
   const binding = Math.max(limits.maxStorageBufferBindingSize, largestBindingBytes, 4 * 64 * model.n_embd);
   const layout = layOut(specs, {
+    ...limits,
     maxStorageBufferBindingSize: binding,
     maxBufferSize: Math.max(limits.maxBufferSize, align(binding)),
   });
   const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
+  const copies = copiesWeights(model, precision, limits)
+    ? layout.parameters.filter(({ spec }) => spec.shape.length > 1).flatMap(({ spec, shards }) =>
+      shards.map(({ rows }) => copyBytes(rows, spec.shape[1], options.storageOf))
+    )
+    : [];
+  const tableIsSplit = layout.parameters.some(({ spec, shards }) => spec.splittable && shards.length > 1);
+  const { own, inTurn, shared } = activationTables(model, { ...options, tableIsSplit });
   const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
-  const texels = operandTexels(model, batchSize, limits.maxTextureDimension2D);
-  const textureBytes = limits.software ? 2 * 16 * texels.width * texels.height : 0;
   const moments = workload.optimizer === "muon"
     ? 2
     : momentNames({ kind: workload.optimizer, momentum: workload.momentum }).length;
   const bytes = {
-    parameters: arena,
+    parameters: copies.reduce((sum, bytes) => sum + bytes, arena),
     gradients: arena,
     optimizer: arena * moments,
-    activations: model.n_layer * bytesOf(blockActivations) + bytesOf(sharedActivations) + textureBytes +
+    activations: model.n_layer * bytesOf(own) + bytesOf(inTurn) + bytesOf(shared) +
       buffers.reduce((sum, size) => sum + align(size), 0),
   };
   const parameters = specs.reduce((sum, spec) => sum + (spec.trained ? elements(spec.shape) : 0), 0);
@@ -120,12 +119,11 @@ export function describe(workload: Workload, limits: DeviceLimits): Description 
   };
 }
 
-type Shapes = BlockActivations<readonly number[]> | SharedActivations<readonly number[]>;
-
-function shapesOf(shapes: Shapes): (readonly number[])[] {
-  return Object.values(shapes);
+function bytesOf(specs: Parameters<typeof specsOf>[0]): number {
+  return specsOf(specs).reduce((sum, spec) => sum + activationBytes(spec), 0);
 }
 
-function bytesOf(shapes: Shapes): number {
-  return shapesOf(shapes).reduce((sum, shape) => sum + align(4 * elements(shape)), 0);
+/** Of a copy of some rows of a weight. */
+function copyBytes(rows: number, columns: number, storage: ReturnType<typeof storageOf>): number {
+  return activationBytes({ kind: "matrix", rows, columns, storage: storage(rows, columns) });
 }

@@ -1,23 +1,31 @@
+import { selectRow } from "#kernels/select_row.ts";
+import { type Matrix, matrixColumns, matrixIn } from "../gpu/matrix.ts";
 import type { BufferRange, Memory, Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 import { recordAttentionBackward, recordAttentionForward } from "../nn/attention.ts";
+import { recordDropout } from "../nn/dropout.ts";
 import { recordEmbeddingBackward, recordEmbeddingForward } from "../nn/embedding.ts";
-import { recordGeluBackward, recordGeluForward } from "../nn/gelu.ts";
 import { recordLayerNormBackward, recordLayerNormForward } from "../nn/layernorm.ts";
-import { recordLinearBackward, recordLinearForward } from "../nn/linear.ts";
-import { type OperandTextures, operandTextures } from "../nn/matmul.ts";
-import { recordLogits, recordLossHead } from "../nn/loss_head.ts";
-import { recordDropout, recordResidualForward } from "../nn/residual.ts";
-import { selectRow } from "#kernels/select_row.ts";
 import {
+  type LinearDims,
+  recordLinear,
+  recordLinearBackwardInput,
+  recordLinearBackwardParameters,
+  recordLinearGelu,
+  recordLinearResidual,
+} from "../nn/linear.ts";
+import { type LossHeadGradients, recordLogits, recordLossHead } from "../nn/loss_head.ts";
+import {
+  type ActivationSpec,
+  activationTables,
   type BlockActivations,
-  blockShapes,
-  operandTexels,
+  type Recompute,
   type SharedActivations,
-  sharedShapes,
 } from "./activations.ts";
 import type { Arena } from "./arena.ts";
 import { LAYERNORM_EPSILON, type ModelConfig } from "./config.ts";
+import { type Precision, storageOf } from "./storage.ts";
+import { matricesIn, matrixOf, WeightMatrices } from "./weight_matrices.ts";
 
 /** One micro-batch on the GPU. */
 export interface BatchTensors {
@@ -29,129 +37,169 @@ export interface BatchTensors {
   segments: BufferRange; // (N + 1) u32, starts in `order`
 }
 
+export interface Gpt2Options {
+  /** B: the largest batch that plans may ask for. */
+  batchSize: number;
+  precision: Precision;
+  recompute: Recompute;
+}
+
+type Block = BlockActivations<Matrix, Tensor>;
+
 /**
  * GPT-2: learned positions, pre-LayerNorm blocks of causal attention and a tanh-GELU MLP, head tied to the embedding.
  * Owns the activations of one batch shape; records forward and backward passes into plans.
  */
 export class Gpt2 {
-  readonly #blocks: BlockActivations<Tensor>[];
-  readonly #shared: SharedActivations<Tensor>;
-  readonly #textures: OperandTextures | null;
+  readonly #blocks: Block[];
+  readonly #shared: SharedActivations<Matrix, Tensor>;
+  readonly #weights: WeightMatrices;
 
   constructor(
     readonly config: ModelConfig,
-    /** B: the largest batch that plans may ask for. */
-    readonly batchSize: number,
-    readonly parameters: Arena,
+    readonly options: Gpt2Options,
+    parameters: Arena,
     readonly gradients: Arena,
     memory: Memory,
   ) {
-    const allocate = <T extends object>(prefix: string, shapes: T) =>
+    const traits = { ...memory.gpu.identity, ...memory.gpu.limits };
+    this.#weights = new WeightMatrices(parameters, config, options.precision, traits, memory);
+    const tables = activationTables(config, {
+      ...options,
+      storageOf: storageOf(config, options.precision, traits),
+      tableIsSplit: this.#table.length > 1,
+    });
+    const allocate = (prefix: string, specs: object) =>
       Object.fromEntries(
-        Object.entries(shapes).map(([name, shape]) => [name, memory.tensor("activations", `${prefix}${name}`, shape)]),
+        Object.entries(specs as Record<string, ActivationSpec>).map(([name, spec]) => [
+          name,
+          spec.kind === "vector"
+            ? memory.tensor("activations", prefix + name, spec.shape)
+            : memory.matrix("activations", prefix + name, [spec.rows, spec.columns], spec.storage),
+        ]),
       );
+    const inTurn = allocate("h.*.", tables.inTurn);
     this.#blocks = Array.from(
       { length: config.n_layer },
-      (_, layer) =>
-        allocate(`h.${layer}.`, blockShapes(config, batchSize)) as Record<keyof BlockActivations<Tensor>, Tensor>,
+      (_, layer) => ({ ...inTurn, ...allocate(`h.${layer}.`, tables.own) }) as unknown as Block,
     );
-    const { maxTextureDimension2D } = memory.gpu.limits;
-    this.#textures = operandTextures(memory, operandTexels(config, batchSize, maxTextureDimension2D));
-    this.#shared = allocate("", sharedShapes(config, batchSize)) as Record<keyof SharedActivations<Tensor>, Tensor>;
+    this.#shared = allocate("", tables.shared) as unknown as SharedActivations<Matrix, Tensor>;
+  }
+
+  /** After the parameters changed: brings up to date what the passes read of them. */
+  recordRefresh(plan: Plan): void {
+    this.#weights.recordRefresh(plan);
   }
 
   /** Loss and gradients of one micro-batch: `total` (1) and the gradient arena grow. */
   recordTraining(plan: Plan, batch: BatchTensors, total: BufferRange): void {
-    const { dnormed } = this.#shared;
-    this.#recordForward(plan, batch.inputs, batch.step, this.batchSize, this.config.dropout);
-    const dtable = this.gradients.shards("transformer.wte.weight");
-    this.#recordLoss(plan, batch, total, { dx: dnormed, dtable });
+    const { dropout } = this.config;
+    this.#recordForward(plan, batch.inputs, batch.step, this.options.batchSize, dropout);
+    const dtable = matricesIn(this.gradients, TABLE);
+    this.#recordLoss(plan, batch, total, { dx: this.#shared.dfinal, dtable });
     this.#recordBackward(plan, batch);
   }
 
   /** Loss of one batch, without dropout: `total` (1) grows. */
   recordEvaluation(plan: Plan, batch: Pick<BatchTensors, "step" | "inputs" | "targets">, total: BufferRange): void {
-    this.#recordForward(plan, batch.inputs, batch.step, this.batchSize, 0);
+    this.#recordForward(plan, batch.inputs, batch.step, this.options.batchSize, 0);
     this.#recordLoss(plan, batch, total, null);
   }
 
-  /** Logits (V) of the token after the `state[0]` tokens of a context (T); shares the training's activations. */
-  recordNextToken(plan: Plan, tokens: BufferRange, state: BufferRange, step: BufferRange): Tensor {
-    const { n_embd: channels, vocab_size: vocabulary } = this.config;
+  /** Logits (1, V) of the token after the `state[0]` tokens of a context (T); shares the training's activations. */
+  recordNextToken(plan: Plan, tokens: BufferRange, state: BufferRange, step: BufferRange): Matrix {
+    const { n_embd: channels } = this.config;
     const { final, selected, logits } = this.#shared;
     this.#recordForward(plan, tokens, step, 1, 0);
     plan.record(selectRow, { state, x: final, y: selected }, { channels });
-    recordLogits(plan, { x: selected, table: this.parameters.shards("transformer.wte.weight"), logits }, {
-      channels,
-      vocabulary,
-    });
+    recordLogits(plan, { x: selected, table: this.#table, logits }, { rows: 1, channels });
     return logits;
   }
 
-  #recordForward(plan: Plan, tokens: BufferRange, step: BufferRange, batch: number, dropout: number): void {
-    const { n_head: heads, n_embd: channels, context_length: context } = this.config;
-    const { embedded, dropped, branch, final, finalMean, finalRstd } = this.#shared;
-    const rows = batch * context;
-    const p = this.parameters;
-    const norm = { rows, channels, epsilon: LAYERNORM_EPSILON };
-    const linear = (name: string, x: Tensor, y: Tensor, inputs: number, outputs: number) =>
-      recordLinearForward(plan, { x, weight: p.tensor(`${name}.weight`), bias: p.tensor(`${name}.bias`), y }, {
-        rows,
-        inputs,
-        outputs,
-      }, this.#textures);
-    const weights = (name: string) => ({ weight: p.tensor(`${name}.weight`), bias: p.tensor(`${name}.bias`) });
+  get #table() {
+    return this.#weights.shards(TABLE);
+  }
 
+  #recordForward(plan: Plan, tokens: BufferRange, step: BufferRange, batch: number, dropout: number): void {
+    const { n_embd: channels, context_length: context } = this.config;
+    const { embedded, dropped, final, finalMean: mean, finalRstd: rstd } = this.#shared;
+    const rows = batch * context;
     recordEmbeddingForward(
       plan,
-      { tokens, table: p.shards("transformer.wte.weight"), positions: p.tensor("transformer.wpe.weight"), x: embedded },
+      { tokens, table: this.#table, positions: this.#weights.matrix("transformer.wpe.weight"), x: embedded },
       { batch, context, channels },
     );
-    let x = embedded;
     if (dropout > 0) {
-      recordDropout(plan, { step, x, y: dropped }, { rows, channels, site: EMBEDDING_SITE, dropout });
-      x = dropped;
+      const dims = { rows, channels, site: EMBEDDING_SITE, dropout };
+      recordDropout(plan, { step, x: embedded, y: dropped }, dims);
     }
+    let x = dropout > 0 ? dropped : embedded;
     for (const [layer, a] of this.#blocks.entries()) {
-      const name = `transformer.h.${layer}`;
-      const sites = blockSites(layer);
-      recordLayerNormForward(plan, { x, ...weights(`${name}.ln_1`), y: a.ln1, mean: a.mean1, rstd: a.rstd1 }, norm);
-      linear(`${name}.attn.c_attn`, a.ln1, a.qkv, channels, 3 * channels);
-      recordAttentionForward(plan, { step, qkv: a.qkv, y: a.attention, lse: a.lse }, {
-        batch,
-        heads,
-        context,
-        head_size: channels / heads,
-        site: sites.attention,
-        dropout,
-      });
-      linear(`${name}.attn.c_proj`, a.attention, branch, channels, channels);
-      recordResidualForward(plan, { step, x, branch, y: a.middle }, {
-        rows,
-        channels,
-        site: sites.projection,
-        dropout,
-      });
-      recordLayerNormForward(
-        plan,
-        { x: a.middle, ...weights(`${name}.ln_2`), y: a.ln2, mean: a.mean2, rstd: a.rstd2 },
-        norm,
-      );
-      linear(`${name}.mlp.c_fc`, a.ln2, a.hidden, channels, 4 * channels);
-      recordGeluForward(plan, { x: a.hidden, y: a.gelu }, rows * 4 * channels);
-      linear(`${name}.mlp.c_proj`, a.gelu, branch, 4 * channels, channels);
-      recordResidualForward(plan, { step, x: a.middle, branch, y: a.output }, {
-        rows,
-        channels,
-        site: sites.mlp,
-        dropout,
-      });
+      const pass = { plan, step, layer, a, x, batch, dropout };
+      this.#recordAttention(pass);
+      this.#recordProjection(pass, "attn", a.attention, x, a.middle);
+      this.#recordMlp(pass);
+      this.#recordProjection(pass, "mlp", a.gelu, a.middle, a.output);
       x = a.output;
     }
+    recordLayerNormForward(plan, { x, ...this.#parametersOf("transformer.ln_f"), y: final, mean, rstd }, {
+      rows,
+      channels,
+      epsilon: LAYERNORM_EPSILON,
+    });
+  }
+
+  /** From the residual stream `x` to what the attention found. */
+  #recordAttention({ plan, step, layer, a, x, batch, dropout }: BlockPass): void {
+    const { n_head: heads, n_embd: channels, context_length: context } = this.config;
+    const name = `transformer.h.${layer}`;
+    const rows = batch * context;
+    recordLayerNormForward(plan, { x, ...this.#parametersOf(`${name}.ln_1`), y: a.ln1, mean: a.mean1, rstd: a.rstd1 }, {
+      rows,
+      channels,
+      epsilon: LAYERNORM_EPSILON,
+    });
+    recordLinear(plan, { x: a.ln1, ...this.#parametersOf(`${name}.attn.c_attn`), y: a.qkv }, {
+      rows,
+      inputs: channels,
+      outputs: 3 * channels,
+    });
+    recordAttentionForward(plan, { step, qkv: a.qkv, y: a.attention, lse: a.lse }, {
+      batch,
+      heads,
+      context,
+      head_size: channels / heads,
+      site: blockSites(layer).attention,
+      dropout,
+    });
+  }
+
+  /** From the residual stream between the halves to the MLP's activated hidden layer. */
+  #recordMlp({ plan, layer, a, batch }: BlockPass): void {
+    const { n_embd: channels, context_length: context } = this.config;
+    const name = `transformer.h.${layer}`;
+    const rows = batch * context;
     recordLayerNormForward(
       plan,
-      { x, ...weights("transformer.ln_f"), y: final, mean: finalMean, rstd: finalRstd },
-      norm,
+      { x: a.middle, ...this.#parametersOf(`${name}.ln_2`), y: a.ln2, mean: a.mean2, rstd: a.rstd2 },
+      { rows, channels, epsilon: LAYERNORM_EPSILON },
+    );
+    recordLinearGelu(plan, { x: a.ln2, ...this.#parametersOf(`${name}.mlp.c_fc`), hidden: a.hidden, y: a.gelu }, {
+      rows,
+      inputs: channels,
+      outputs: 4 * channels,
+    });
+  }
+
+  /** What ends a half of a block: y = residual + dropout(c_proj(x)). */
+  #recordProjection(pass: BlockPass, half: "attn" | "mlp", x: Matrix, residual: Matrix, y: Matrix): void {
+    const { plan, step, layer, batch, dropout } = pass;
+    const { n_embd: channels, context_length: context } = this.config;
+    recordLinearResidual(
+      plan,
+      { step, x, ...this.#parametersOf(`transformer.h.${layer}.${half}.c_proj`), residual, y },
+      { rows: batch * context, inputs: half === "attn" ? channels : 4 * channels, outputs: channels },
+      { site: blockSites(layer)[half], dropout },
     );
   }
 
@@ -159,77 +207,79 @@ export class Gpt2 {
     plan: Plan,
     { step, targets }: Pick<BatchTensors, "step" | "targets">,
     total: BufferRange,
-    gradients: Parameters<typeof recordLossHead>[2],
+    gradients: LossHeadGradients | null,
   ): void {
     const { n_embd: channels, vocab_size: vocabulary, context_length: context } = this.config;
-    const { final, logits, losses } = this.#shared;
-    const table = this.parameters.shards("transformer.wte.weight");
-    const rows = this.batchSize * context;
-    recordLossHead(plan, { step, x: final, table, targets, logits, losses, total }, gradients, {
-      rows,
-      channels,
-      vocabulary,
-    });
+    const { final: x, logits, dlogits, losses } = this.#shared;
+    const inPlace = logits.storage.kind !== "texture";
+    recordLossHead(
+      plan,
+      { step, x, table: this.#table, targets, logits, dlogits: inPlace ? logits : dlogits, losses, total },
+      gradients,
+      { rows: this.options.batchSize * context, channels, vocabulary },
+    );
   }
 
   #recordBackward(plan: Plan, { step, inputs, order, segments }: BatchTensors): void {
-    const { n_head: heads, n_embd: channels, context_length: context, dropout, bias } = this.config;
-    const { embedded, dropped, finalMean, finalRstd, selected } = this.#shared;
-    const { dresidual, dbranch, dnormed, dqkv, dhidden, delta } = this.#shared;
-    const batch = this.batchSize;
+    const { n_head: heads, n_embd: channels, context_length: context, dropout } = this.config;
+    const { batchSize: batch, recompute } = this.options;
+    const shared = this.#shared;
+    const { dnormed, dwide, delta } = shared;
     const rows = batch * context;
-    const p = this.parameters;
-    const g = this.gradients;
-    const linear = (name: string, x: Tensor, dy: Tensor, dx: Tensor, inputs: number, outputs: number) =>
-      recordLinearBackward(
-        plan,
-        {
-          x,
-          weight: p.tensor(`${name}.weight`),
-          dy,
-          dx,
-          dweight: g.tensor(`${name}.weight`),
-          dbias: bias ? g.tensor(`${name}.bias`) : null,
-        },
-        { rows, inputs, outputs },
-        this.#textures,
-      );
-    const norm = (name: string, x: Tensor, mean: Tensor, rstd: Tensor, accumulate: boolean) =>
+    const input = dropout > 0 ? shared.dropped : shared.embedded;
+    const outputOf = (layer: number) => this.#blocks[layer]?.output ?? input;
+    let dresidual = shared.dresidual0;
+
+    const norm = (name: string, { x, mean, rstd, dy, add }: NormBackward) => {
+      const dx = !add ? dresidual : dresidual === shared.dresidual0 ? shared.dresidual1 : shared.dresidual0;
       recordLayerNormBackward(plan, {
         x,
-        weight: p.tensor(`${name}.weight`),
-        dy: dnormed,
-        dx: dresidual,
-        dweight: g.tensor(`${name}.weight`),
-        // A model without biases leaves theirs at zero: the sum goes to scratch.
-        dbias: bias ? g.tensor(`${name}.bias`) : selected,
+        weight: this.#parametersOf(name).weight,
+        dy,
+        dresidual: add ? dresidual : null,
+        dx,
+        dweight: matrixOf(this.gradients, `${name}.weight`),
+        dbias: this.#biasGradient(name) ?? rowOf(shared.unused),
         mean,
         rstd,
-      }, { rows, channels, accumulate });
+      }, { rows, channels });
+      dresidual = dx;
+    };
+    const linear = (name: string, x: Matrix, dy: Matrix, dx: Matrix, dims: LinearDims, hidden?: Matrix) => {
+      const dweight = matrixOf(this.gradients, `${name}.weight`);
+      recordLinearBackwardInput(plan, { dy, weight: this.#weights.matrix(`${name}.weight`), hidden, dx }, dims);
+      recordLinearBackwardParameters(plan, { x, dy, dweight, dbias: this.#biasGradient(name) }, dims);
+    };
     /** The gradient of what a dropout let through; without dropout the residual stream's own. */
-    const throughDropout = (site: number, y: Tensor) => {
+    const throughDropout = (site: number) => {
       if (dropout === 0) return dresidual;
-      recordDropout(plan, { step, x: dresidual, y }, { rows, channels, site, dropout });
-      return y;
+      recordDropout(plan, { step, x: dresidual, y: shared.dbranch }, { rows, channels, site, dropout });
+      return shared.dbranch;
     };
 
-    const input = dropout > 0 ? dropped : embedded;
-    norm("transformer.ln_f", this.#blocks.at(-1)?.output ?? input, finalMean, finalRstd, false);
+    const { finalMean: mean, finalRstd: rstd, dfinal: dy } = shared;
+    norm("transformer.ln_f", { x: outputOf(this.#blocks.length - 1), mean, rstd, dy, add: false });
     for (const [layer, a] of [...this.#blocks.entries()].reverse()) {
       const name = `transformer.h.${layer}`;
       const sites = blockSites(layer);
-      linear(`${name}.mlp.c_proj`, a.gelu, throughDropout(sites.mlp, dbranch), dhidden, 4 * channels, channels);
-      recordGeluBackward(plan, { x: a.hidden, dx: dhidden }, rows * 4 * channels);
-      linear(`${name}.mlp.c_fc`, a.ln2, dhidden, dnormed, channels, 4 * channels);
-      norm(`${name}.ln_2`, a.middle, a.mean2, a.rstd2, true);
-      linear(
-        `${name}.attn.c_proj`,
-        a.attention,
-        throughDropout(sites.projection, dbranch),
-        dnormed,
-        channels,
-        channels,
-      );
+      const x = outputOf(layer - 1);
+      // What the blocks take turns with still holds the last block's.
+      if (recompute !== "none" && layer < this.#blocks.length - 1) {
+        const pass = { plan, step, layer, a, x, batch, dropout };
+        this.#recordAttention(pass);
+        if (recompute === "block") {
+          this.#recordProjection(pass, "attn", a.attention, x, a.middle);
+          this.#recordMlp(pass);
+        }
+      }
+      const wide = { rows, inputs: channels, outputs: 4 * channels };
+      const narrow = { rows, inputs: 4 * channels, outputs: channels };
+      linear(`${name}.mlp.c_proj`, a.gelu, throughDropout(sites.mlp), dwide, narrow, a.hidden);
+      linear(`${name}.mlp.c_fc`, a.ln2, dwide, dnormed, wide);
+      norm(`${name}.ln_2`, { x: a.middle, mean: a.mean2, rstd: a.rstd2, dy: dnormed, add: true });
+      const square = { rows, inputs: channels, outputs: channels };
+      linear(`${name}.attn.c_proj`, a.attention, throughDropout(sites.attn), dnormed, square);
+      const dqkv = matrixColumns(dwide, 0, 3 * channels);
       recordAttentionBackward(plan, { step, qkv: a.qkv, y: a.attention, lse: a.lse, dy: dnormed, delta, dqkv }, {
         batch,
         heads,
@@ -238,23 +288,61 @@ export class Gpt2 {
         site: sites.attention,
         dropout,
       });
-      linear(`${name}.attn.c_attn`, a.ln1, dqkv, dnormed, channels, 3 * channels);
-      norm(`${name}.ln_1`, this.#blocks[layer - 1]?.output ?? input, a.mean1, a.rstd1, true);
+      linear(`${name}.attn.c_attn`, a.ln1, dqkv, dnormed, { rows, inputs: channels, outputs: 3 * channels });
+      norm(`${name}.ln_1`, { x, mean: a.mean1, rstd: a.rstd1, dy: dnormed, add: true });
     }
     recordEmbeddingBackward(plan, {
       tokens: inputs,
       order,
       segments,
-      dx: throughDropout(EMBEDDING_SITE, dbranch),
-      dtable: g.shards("transformer.wte.weight"),
-      dpositions: g.tensor("transformer.wpe.weight"),
+      dx: throughDropout(EMBEDDING_SITE),
+      dtable: matricesIn(this.gradients, TABLE),
+      dpositions: matrixOf(this.gradients, "transformer.wpe.weight"),
     }, { batch, context, channels });
   }
+
+  #parametersOf(name: string): { weight: Matrix; bias: Matrix } {
+    return { weight: this.#weights.matrix(`${name}.weight`), bias: this.#weights.matrix(`${name}.bias`) };
+  }
+
+  /** Null in a model without biases: its stay at zero. */
+  #biasGradient(name: string): Matrix | null {
+    return this.config.bias ? matrixOf(this.gradients, `${name}.bias`) : null;
+  }
+}
+
+/** The token embedding, and the head's weight. */
+const TABLE = "transformer.wte.weight";
+
+/** What recording a block's forward pass takes. */
+interface BlockPass {
+  plan: Plan;
+  step: BufferRange;
+  layer: number;
+  a: Block;
+  /** (N, C): the residual stream before the block. */
+  x: Matrix;
+  batch: number;
+  dropout: number;
+}
+
+interface NormBackward {
+  x: Matrix;
+  mean: Tensor;
+  rstd: Tensor;
+  dy: Matrix;
+  /** Whether the residual stream's gradient passes beside the LayerNorm. */
+  add: boolean;
 }
 
 /** Each dropout of the model draws its own masks. */
 const EMBEDDING_SITE = 0;
 
-function blockSites(layer: number): { attention: number; projection: number; mlp: number } {
-  return { attention: 3 * layer + 1, projection: 3 * layer + 2, mlp: 3 * layer + 3 };
+function blockSites(layer: number): { attention: number; attn: number; mlp: number } {
+  return { attention: 3 * layer + 1, attn: 3 * layer + 2, mlp: 3 * layer + 3 };
+}
+
+function rowOf(tensor: Tensor): Matrix {
+  const [columns] = tensor.shape;
+  return matrixIn(tensor.name, tensor, 1, columns);
 }

@@ -1,5 +1,6 @@
 import { align, elements } from "../gpu/sizes.ts";
 import type { ParameterSpec } from "./parameters.ts";
+import type { StorageTraits } from "./storage.ts";
 
 /**
  * Where each parameter lies in the arena: parameters, gradients and moments are arenas of the same layout, one or more
@@ -43,7 +44,7 @@ export interface BindingLimits {
 const SHARD_ROWS = 64;
 
 /** @throws RangeError when a table that cannot be split passes the largest binding */
-export function layOut(specs: readonly ParameterSpec[], limits: BindingLimits): ArenaLayout {
+export function layOut(specs: readonly ParameterSpec[], limits: BindingLimits & StorageTraits): ArenaLayout {
   const blocks: number[] = [];
   const regions: Region[] = [];
   const place = (bytes: number, decay: boolean) => {
@@ -59,7 +60,7 @@ export function layOut(specs: readonly ParameterSpec[], limits: BindingLimits): 
   const ordered = [...specs.filter((spec) => spec.decay), ...specs.filter((spec) => !spec.decay)];
   const placed = new Map(ordered.map((spec) => [
     spec.name,
-    shardRows(spec, limits.maxStorageBufferBindingSize).map(({ firstRow, rows, size }) => ({
+    shardRows(spec, limits).map(({ firstRow, rows, size }) => ({
       ...place(size, spec.decay),
       size,
       firstRow,
@@ -69,11 +70,18 @@ export function layOut(specs: readonly ParameterSpec[], limits: BindingLimits): 
   return { blocks, regions, parameters: specs.map((spec) => ({ spec, shards: placed.get(spec.name)! })) };
 }
 
-function shardRows(spec: ParameterSpec, maxBinding: number): { firstRow: number; rows: number; size: number }[] {
+function shardRows(
+  spec: ParameterSpec,
+  { maxStorageBufferBindingSize: maxBinding, software, maxTextureDimension2D }: BindingLimits & StorageTraits,
+): { firstRow: number; rows: number; size: number }[] {
   const [total, ...inner] = spec.shape;
   const rowBytes = 4 * elements(inner);
-  if (total * rowBytes <= maxBinding) return [{ firstRow: 0, rows: total, size: total * rowBytes }];
-  const most = Math.floor(maxBinding / rowBytes / SHARD_ROWS) * SHARD_ROWS;
+  // Software adapters read tables from textures, which have fewer rows than a vocabulary may have.
+  const tableRows = software && spec.splittable ? maxTextureDimension2D : Infinity;
+  if (total * rowBytes <= maxBinding && total <= tableRows) {
+    return [{ firstRow: 0, rows: total, size: total * rowBytes }];
+  }
+  const most = Math.floor(Math.min(maxBinding / rowBytes, tableRows) / SHARD_ROWS) * SHARD_ROWS;
   if (!spec.splittable || most === 0) {
     throw new RangeError(`${spec.name} is ${total * rowBytes} bytes, a binding at most ${maxBinding}`);
   }

@@ -2,6 +2,7 @@ import { attentionBackwardDelta } from "#kernels/attention_backward_delta.ts";
 import { attentionBackwardKeyValue } from "#kernels/attention_backward_key_value.ts";
 import { attentionBackwardQuery } from "#kernels/attention_backward_query.ts";
 import { attentionForward } from "#kernels/attention_forward.ts";
+import type { Matrix } from "../gpu/matrix.ts";
 import type { BufferRange, Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 
@@ -17,26 +18,26 @@ export interface AttentionDims {
   dropout: number;
 }
 
-/** y (B, T, C) = causal attention over qkv (B, T, 3C); keeps the log-sum-exp (B, H, T), never the probabilities. */
+/** y (N, C) = causal attention over qkv (N, 3C); keeps the log-sum-exp (B, H, T), never the probabilities. */
 export function recordAttentionForward(
   plan: Plan,
-  { step, qkv, y, lse }: { step: BufferRange; qkv: Tensor; y: Tensor; lse: Tensor },
+  { step, qkv, y, lse }: { step: BufferRange; qkv: Matrix; y: Matrix; lse: Tensor },
   dims: AttentionDims,
 ): void {
   plan.record(attentionForward, { step, qkv, y, lse }, dims);
 }
 
-/** dqkv (B, T, 3C) from dy (B, T, C); `delta` (B, H, T) is scratch. */
+/** dqkv (N, 3C) from dy (N, C); `delta` (B, H, T) is scratch. */
 export function recordAttentionBackward(
   plan: Plan,
   { step, qkv, y, lse, dy, delta, dqkv }: {
     step: BufferRange;
-    qkv: Tensor;
-    y: Tensor;
+    qkv: Matrix;
+    y: Matrix;
     lse: Tensor;
-    dy: Tensor;
+    dy: Matrix;
     delta: Tensor;
-    dqkv: Tensor;
+    dqkv: Matrix;
   },
   dims: AttentionDims,
 ): void {

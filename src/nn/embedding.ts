@@ -1,11 +1,12 @@
 import { embeddingBackward } from "#kernels/embedding_backward.ts";
 import { embeddingForward } from "#kernels/embedding_forward.ts";
 import { positionBackward } from "#kernels/position_backward.ts";
-import type { BufferRange, Tensor } from "../gpu/memory.ts";
+import type { Matrix } from "../gpu/matrix.ts";
+import type { BufferRange } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 
-/** Rows `[firstRow, firstRow + shape[0])` of a table too large for one binding, or all of one that is not. */
-export interface Shard extends Tensor {
+/** Rows `[firstRow, firstRow + rows)` of a table that may be split. */
+export interface TableShard extends Matrix {
   firstRow: number;
 }
 
@@ -15,10 +16,10 @@ export interface EmbeddingDims {
   channels: number;
 }
 
-/** x (B, T, C) = table (V, C) at tokens (B, T) + positions (T, C). */
+/** x (N, C) = table (V, C) at tokens (B, T) + positions (T, C). */
 export function recordEmbeddingForward(
   plan: Plan,
-  { tokens, table, positions, x }: { tokens: BufferRange; table: readonly Shard[]; positions: Tensor; x: Tensor },
+  { tokens, table, positions, x }: { tokens: BufferRange; table: readonly TableShard[]; positions: Matrix; x: Matrix },
   { batch, context, channels }: EmbeddingDims,
 ): void {
   for (const shard of table) {
@@ -27,7 +28,7 @@ export function recordEmbeddingForward(
       channels,
       context,
       first_token: shard.firstRow,
-      shard_rows: shard.shape[0],
+      shard_rows: shard.rows,
     });
   }
 }
@@ -41,9 +42,9 @@ export function recordEmbeddingBackward(
     order: BufferRange;
     /** (N + 1) where each token's run starts in `order`; N past the last run. */
     segments: BufferRange;
-    dx: Tensor;
-    dtable: readonly Shard[];
-    dpositions: Tensor;
+    dx: Matrix;
+    dtable: readonly TableShard[];
+    dpositions: Matrix;
   },
   { batch, context, channels }: EmbeddingDims,
 ): void {
@@ -52,8 +53,8 @@ export function recordEmbeddingBackward(
       rows: batch * context,
       channels,
       first_token: shard.firstRow,
-      shard_rows: shard.shape[0],
+      shard_rows: shard.rows,
     });
   }
-  plan.record(positionBackward, { dx, dpositions }, { batch, row_elements: context * channels });
+  plan.record(positionBackward, { dx, dpositions }, { batch, context, channels });
 }

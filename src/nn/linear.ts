@@ -1,7 +1,15 @@
-import { biasBackward } from "#kernels/bias_backward.ts";
-import type { Tensor } from "../gpu/memory.ts";
+import {
+  matmulBias,
+  matmulBiasGelu,
+  matmulBiasResidual,
+  matmulNT,
+  matmulNTGelu,
+  matmulTN,
+  matmulTNBias,
+} from "#kernels/matmul.ts";
+import type { Matrix } from "../gpu/matrix.ts";
+import type { BufferRange } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
-import { type OperandTextures, recordMatmul } from "./matmul.ts";
 
 export interface LinearDims {
   /** N = B · T. */
@@ -10,55 +18,67 @@ export interface LinearDims {
   outputs: number;
 }
 
-/** y (N, outputs) = x (N, inputs) · weight (inputs, outputs) + bias (outputs). */
-export function recordLinearForward(
-  plan: Plan,
-  { x, weight, bias, y }: { x: Tensor; weight: Tensor; bias: Tensor; y: Tensor },
-  { rows, inputs, outputs }: LinearDims,
-  textures: OperandTextures | null,
-): void {
-  recordMatmul(plan, "nn", { a: x, b: weight, c: y, bias }, {
-    m: rows,
-    n: outputs,
-    k: inputs,
-    a_stride: inputs,
-    b_stride: outputs,
-    c_stride: outputs,
-    accumulate: 0,
-  }, textures);
+/** Which dropout of the model this is (distinct sites draw distinct masks), and its rate. */
+export interface DropoutSite {
+  site: number;
+  dropout: number;
 }
 
-/** dx = dy · weightᵀ; dweight += xᵀ · dy; dbias += Σ dy, where the layer has a bias. */
-export function recordLinearBackward(
+const NO_DROPOUT: DropoutSite = { site: 0, dropout: 0 };
+
+interface Layer {
+  x: Matrix; // (N, inputs)
+  weight: Matrix; // (inputs, outputs)
+  bias: Matrix; // (1, outputs)
+  y: Matrix; // (N, outputs)
+}
+
+/** y = x · weight + bias. */
+export function recordLinear(plan: Plan, { x, weight, bias, y }: Layer, dims: LinearDims): void {
+  plan.record(matmulBias, { a: x, b: weight, bias, c: y }, { ...forward(dims), ...NO_DROPOUT });
+}
+
+/** hidden (N, outputs) = x · weight + bias, y = GELU(hidden). */
+export function recordLinearGelu(
   plan: Plan,
-  { x, weight, dy, dx, dweight, dbias }: {
-    x: Tensor;
-    weight: Tensor;
-    dy: Tensor;
-    dx: Tensor;
-    dweight: Tensor;
-    dbias: Tensor | null;
-  },
-  { rows, inputs, outputs }: LinearDims,
-  textures: OperandTextures | null,
+  { x, weight, bias, hidden, y }: Layer & { hidden: Matrix },
+  dims: LinearDims,
 ): void {
-  recordMatmul(plan, "nt", { a: dy, b: weight, c: dx }, {
-    m: rows,
-    n: inputs,
-    k: outputs,
-    a_stride: outputs,
-    b_stride: outputs,
-    c_stride: inputs,
-    accumulate: 0,
-  }, textures);
-  recordMatmul(plan, "tn", { a: x, b: dy, c: dweight }, {
-    m: inputs,
-    n: outputs,
-    k: rows,
-    a_stride: inputs,
-    b_stride: outputs,
-    c_stride: outputs,
-    accumulate: 1,
-  }, textures);
-  if (dbias) plan.record(biasBackward, { dy, dbias }, { rows, channels: outputs });
+  plan.record(matmulBiasGelu, { a: x, b: weight, bias, hidden, c: y }, { ...forward(dims), ...NO_DROPOUT });
+}
+
+/** y = residual (N, outputs) + dropout(x · weight + bias). */
+export function recordLinearResidual(
+  plan: Plan,
+  { step, x, weight, bias, residual, y }: Layer & { step: BufferRange; residual: Matrix },
+  dims: LinearDims,
+  dropout: DropoutSite,
+): void {
+  plan.record(matmulBiasResidual, { step, a: x, b: weight, bias, residual, c: y }, { ...forward(dims), ...dropout });
+}
+
+/** dx (N, inputs) = dy · weightᵀ, times GELU'(hidden) where x came out of a GELU. */
+export function recordLinearBackwardInput(
+  plan: Plan,
+  { dy, weight, hidden, dx }: { dy: Matrix; weight: Matrix; hidden?: Matrix; dx: Matrix },
+  { rows, inputs, outputs }: LinearDims,
+): void {
+  const dims = { m: rows, n: inputs, k: outputs, ...NO_DROPOUT };
+  if (hidden) plan.record(matmulNTGelu, { a: dy, b: weight, hidden, c: dx }, dims);
+  else plan.record(matmulNT, { a: dy, b: weight, c: dx }, dims);
+}
+
+/** dweight (inputs, outputs) += xᵀ · dy; dbias (1, outputs) += Σ dy, where the layer has a bias. */
+export function recordLinearBackwardParameters(
+  plan: Plan,
+  { x, dy, dweight, dbias }: { x: Matrix; dy: Matrix; dweight: Matrix; dbias: Matrix | null },
+  { rows, inputs, outputs }: LinearDims,
+): void {
+  const dims = { m: inputs, n: outputs, k: rows, ...NO_DROPOUT };
+  if (dbias) plan.record(matmulTNBias, { a: x, b: dy, c: dweight, dbias }, dims);
+  else plan.record(matmulTN, { a: x, b: dy, c: dweight }, dims);
+}
+
+function forward({ rows, inputs, outputs }: LinearDims): { m: number; n: number; k: number } {
+  return { m: rows, n: outputs, k: inputs };
 }

@@ -76,6 +76,7 @@ export async function writeCheckpoint(
 export async function readCheckpoint(folder: string, trainer: Trainer): Promise<TrainerState> {
   const state = TrainerState.parse(JSON.parse(await readFile(join(folder, "trainer_state.json"), "utf8")));
   await loadArena(join(folder, "model.safetensors"), trainer, trainer.parameters, "");
+  trainer.weightsChanged();
   for (const [name, arena] of trainer.moments) {
     await loadArena(join(folder, "optimizer.safetensors"), trainer, arena, `${name}.`);
   }

@@ -54,7 +54,10 @@ export const RunRequest = z.strictObject({
   max_steps: count(1e9).optional().describe("Default: 2000, or what `epochs` says."),
   epochs: z.number().gt(0).max(1e6).nullable().default(null),
   optimizer: OptimizerRequest.prefault({}),
-  precision: z.enum(["f32", "f16"]).default("f32"),
+  precision: z.enum(["f32", "f16"]).default("f32").describe("Of activations and of the weights that kernels read."),
+  recompute: z.enum(["none", "attention", "block"]).default("none").describe(
+    "What the backward pass computes again to save memory: nothing, each block's attention half, or all of each block.",
+  ),
   validation_fraction: z.number().min(0).lt(1).default(0.1),
   eval: z.strictObject({
     every: count(1e9).default(250),
@@ -229,6 +232,8 @@ export function workloadOf(config: RunConfig): Workload {
     gradientAccumulationSteps: config.gradient_accumulation_steps,
     optimizer: config.optimizer.kind,
     momentum: config.optimizer.momentum,
+    precision: config.precision,
+    recompute: config.recompute,
   };
 }
 

@@ -1,9 +1,11 @@
 import { freemem } from "node:os";
 import { type Gpu, GpuError } from "../gpu/device.ts";
+import { type Matrix, matrixIn } from "../gpu/matrix.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
-import { operandTextures, recordMatmul } from "../nn/matmul.ts";
+import { copyMatrix } from "#kernels/copy_matrix.ts";
+import { matmulNN } from "#kernels/matmul.ts";
 import type { DeviceInfo } from "./protocol.ts";
 
 /** Side of the square matrices that are multiplied. */
@@ -35,18 +37,26 @@ export async function reportDevice(gpu: Gpu): Promise<DeviceInfo> {
 async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
   const memory = new Memory(gpu);
   const readback = new Readback(gpu);
+  const copies = new Plan(gpu, "operands");
   const plan = new Plan(gpu, "measure");
   try {
     const [a, b, c] = ["a", "b", "c"].map((name) => memory.tensor("activations", name, [SIZE, SIZE]));
     // Small integers: the product is exact in f32, whatever the order of addition.
     fill(gpu, a, (index) => index % 3);
     fill(gpu, b, (index) => index % 5);
-    const textures = operandTextures(memory, { width: SIZE / 4, height: SIZE });
-    const strides = { a_stride: SIZE, b_stride: SIZE, c_stride: SIZE };
-    await gpu.guard(
-      "measuring matmul",
-      () => recordMatmul(plan, "nn", { a, b, c }, { m: SIZE, n: SIZE, k: SIZE, ...strides, accumulate: 0 }, textures),
-    );
+    const whole = (tensor: Tensor) => matrixIn(tensor.name, tensor, SIZE, SIZE);
+    // As training has them: software adapters read operands from textures.
+    const operand = (tensor: Tensor): Matrix => {
+      if (!gpu.identity.software) return whole(tensor);
+      const texture = memory.matrix("activations", tensor.name, [SIZE, SIZE], { kind: "texture", element: "f32" });
+      copies.record(copyMatrix, { x: whole(tensor), y: texture }, { rows: SIZE, columns: SIZE });
+      return texture;
+    };
+    await gpu.guard("measuring matmul", () => {
+      const dims = { m: SIZE, n: SIZE, k: SIZE, site: 0, dropout: 0 };
+      plan.record(matmulNN, { a: operand(a), b: operand(b), c: whole(c) }, dims);
+    });
+    await run(gpu, readback, c, 1, (encoder) => copies.encode(encoder));
     await run(gpu, readback, c, 1, (encoder) => plan.encode(encoder)); // compiles
     checkProduct(await readback.readF32(c));
     const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));
@@ -57,6 +67,7 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
     const copyMs = await timeEach(gpu, readback, c, copy);
     return { gflops: 2 * SIZE ** 3 / matmulMs / 1e6, gigabytesPerSecond: 2 * COPY_BYTES / copyMs / 1e6 };
   } finally {
+    copies.free();
     plan.free();
     readback.free();
     memory.free();

@@ -48,7 +48,7 @@ export class Trainer {
   readonly readback: Readback;
   readonly #staging: Staging;
   readonly #buffers: TrainerBuffers;
-  readonly #plans: Record<"begin" | "microStep" | "update" | "evaluate" | "generate", Plan>;
+  readonly #plans: Record<"refresh" | "begin" | "microStep" | "update" | "evaluate" | "generate", Plan>;
   /** A unit is a micro-step, a validation batch, a token. */
   readonly #submits: Record<"train" | "evaluate" | "generate", Submits>;
 
@@ -56,7 +56,7 @@ export class Trainer {
     const model = modelConfig(config);
     const { batch_size: batchSize, gradient_accumulation_steps: gradientAccumulationSteps } = config;
     const { kind, momentum } = config.optimizer;
-    const layout = layOut(parameterTable(model), gpu.limits);
+    const layout = layOut(parameterTable(model), { ...gpu.limits, ...gpu.identity });
     this.readback = new Readback(gpu);
     this.parameters = new Arena(memory, "parameters", "parameters", layout);
     const gradients = new Arena(memory, "gradients", "gradients", layout);
@@ -67,7 +67,8 @@ export class Trainer {
     const buffers = this.#buffers = Object.fromEntries(
       sizes.map(([name, bytes]) => [name, memory.buffer("activations", name, bytes)]),
     ) as TrainerBuffers;
-    const network = new Gpt2(model, batchSize, this.parameters, gradients, memory);
+    const { precision, recompute } = config;
+    const network = new Gpt2(model, { batchSize, precision, recompute }, this.parameters, gradients, memory);
 
     this.#submits = {
       train: new Submits(gpu, "train"),
@@ -85,6 +86,7 @@ export class Trainer {
       return made;
     };
     this.#plans = {
+      refresh: plan("refresh", (refresh) => network.recordRefresh(refresh)),
       begin: plan("begin", (begin) => {
         for (const block of gradients.blocks) begin.clear(whole(block));
         begin.clear(total);
@@ -104,6 +106,7 @@ export class Trainer {
           config.optimizer.grad_clip ?? 0,
         );
         recordUpdate(update, { step: batch.step, norm, regions }, { ...config.optimizer, kind: trainable(kind) });
+        network.recordRefresh(update);
       }),
       evaluate: plan("evaluate", (evaluate) => {
         evaluate.clear(total);
@@ -131,12 +134,22 @@ export class Trainer {
     const memory = new Memory(gpu);
     try {
       const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
-      if (initialize) await initializeWeights(gpu.device, trainer.parameters, config.seed);
+      if (initialize) {
+        await initializeWeights(gpu.device, trainer.parameters, config.seed);
+        trainer.weightsChanged();
+      }
       return trainer;
     } catch (error) {
       memory.free();
       throw error;
     }
+  }
+
+  /** Call after writing weights: the passes may read copies of them. */
+  weightsChanged(): void {
+    const encoder = this.gpu.device.createCommandEncoder({ label: "refresh" });
+    this.#plans.refresh.encode(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
   }
 
   /** Steps that one burst may take. */
