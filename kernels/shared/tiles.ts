@@ -16,7 +16,7 @@ interface TileSettings<D extends string> {
  */
 export function tileVariants<D extends string>(
   size: (dims: Record<D, number>) => { rows: number; columns: number },
-  { constants, uneven = false }: TileSettings<D> = {},
+  { constants, uneven = false }: TileSettings<NoInfer<D>> = {},
 ): readonly Variant<D>[] {
   type Dims = Record<D, number>;
   const tile = (
