@@ -1,22 +1,23 @@
 // y = dropout(x), forward and backward alike: the mask is drawn again from its counters.
 struct Dims {
-  elements: u32,
+  rows: u32,
   channels: u32,
-  site: u32,     // which dropout of the model this is
+  site: u32,    // which dropout of the model this is
   dropout: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> step: Step;
-@group(0) @binding(2) var<storage, read> x: array<f32>;       // (N, C)
-@group(0) @binding(3) var<storage, read_write> y: array<f32>; // (N, C)
+// x, y: (N, C)
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= dims.elements) { return; }
-  y[index] = x[index] * dropout_factor(dims.dropout, step.seed, dims.site, index / dims.channels, index % dims.channels);
+  let row = (group.y * groups.x + group.x) * ROWS + lane / LANES;
+  if (row >= dims.rows) { return; }
+  for (var c = 4u * (lane % LANES); c < dims.channels; c += 4u * LANES) {
+    store_y(row, c, load_x(row, c) * dropout_factors(dims.dropout, step.seed, dims.site, row, c));
+  }
 }

@@ -1,12 +1,15 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
 import source from "./embedding_forward.wgsl" with { type: "text" };
+import { tileVariants } from "./shared/tiles.ts";
+
+type Size = Record<"rows" | "channels", number>;
 
 /** x (N, C) = token table (V, C) gathered + position table (T, C); one dispatch for each shard of the token table. */
 export const embeddingForward = defineKernel({
   name: "embedding_forward",
   source,
-  bindings: { tokens: "read", table: "read", positions: "read", x: "read_write" },
+  bindings: { tokens: "read", table: "matrix", positions: "matrix", x: "matrix_write" },
   dims: { rows: "u32", channels: "u32", context: "u32", first_token: "u32", shard_rows: "u32" },
-  variants: [{ name: "elementwise", workgroups: ({ rows, channels }) => Math.ceil(rows * channels / 64) }],
+  variants: tileVariants(({ rows, channels }: Size) => ({ rows, columns: channels })),
   cost: ({ rows, channels }) => ({ flops: rows * channels, bytes: 12 * rows * channels }),
 });

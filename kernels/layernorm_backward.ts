@@ -11,7 +11,7 @@ export const layernormBackward = defineKernel({
   source: source + "\nfn before(row: u32, column: u32) -> vec4<f32> { return vec4(0.0); }\n",
   bindings: { ...inputs, dx: "matrix_write" },
   dims,
-  variants: rowVariants(),
+  variants: rowVariants(({ channels }: Record<"rows" | "channels", number>) => channels),
   cost: ({ rows, channels }) => ({ flops: 14 * rows * channels, bytes: 12 * rows * channels }),
 });
 
@@ -21,6 +21,6 @@ export const layernormBackwardResidual = defineKernel({
   source: source + "\nfn before(row: u32, column: u32) -> vec4<f32> { return load_dresidual(row, column); }\n",
   bindings: { ...inputs, dresidual: "matrix", dx: "matrix_write" },
   dims,
-  variants: rowVariants(),
+  variants: rowVariants(({ channels }: Record<"rows" | "channels", number>) => channels),
   cost: ({ rows, channels }) => ({ flops: 15 * rows * channels, bytes: 16 * rows * channels }),
 });

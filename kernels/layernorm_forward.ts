@@ -15,6 +15,6 @@ export const layernormForward = defineKernel({
     rstd: "read_write",
   },
   dims: { rows: "u32", channels: "u32", epsilon: "f32" },
-  variants: rowVariants(),
+  variants: rowVariants(({ channels }: Record<"rows" | "channels", number>) => channels),
   cost: ({ rows, channels }) => ({ flops: 8 * rows * channels, bytes: 8 * rows * channels }),
 });

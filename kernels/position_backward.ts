@@ -1,12 +1,18 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
 import source from "./position_backward.wgsl" with { type: "text" };
+import { tileVariants } from "./shared/tiles.ts";
 
-/** dpositions (T, C) += dx (B, T, C) summed over the batch. */
+type Size = Record<"context" | "channels", number>;
+
+/** dpositions (T, C) += dx (B · T, C) summed over the batch. */
 export const positionBackward = defineKernel({
   name: "position_backward",
   source,
-  bindings: { dx: "read", dpositions: "read_write" },
-  dims: { batch: "u32", row_elements: "u32" },
-  variants: [{ name: "elementwise", workgroups: ({ row_elements }) => Math.ceil(row_elements / 64) }],
-  cost: ({ batch, row_elements }) => ({ flops: batch * row_elements, bytes: 4 * (batch + 2) * row_elements }),
+  bindings: { dx: "matrix", dpositions: "matrix_add" },
+  dims: { batch: "u32", context: "u32", channels: "u32" },
+  variants: tileVariants(({ context, channels }: Size) => ({ rows: context, columns: channels })),
+  cost: ({ batch, context, channels }) => ({
+    flops: batch * context * channels,
+    bytes: 4 * (batch + 2) * context * channels,
+  }),
 });

@@ -7,25 +7,32 @@ struct Dims {
   temperature: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;         // (V)
-@group(0) @binding(2) var<storage, read_write> state: array<u32>;    // (3) tokens in the context, tokens generated, seed
-@group(0) @binding(3) var<storage, read_write> tokens: array<u32>;   // (T) the context
-@group(0) @binding(4) var<storage, read_write> output: array<u32>;   // tokens generated
+// logits: (1, V)
+@group(0) @binding(2) var<storage, read_write> state: array<u32>;  // (3) tokens in the context, tokens generated, seed
+@group(0) @binding(3) var<storage, read_write> tokens: array<u32>; // (T) the context
+@group(0) @binding(4) var<storage, read_write> output: array<u32>; // tokens generated
 
 var<workgroup> counts: array<u32, 64>;
 var<workgroup> best_scores: array<f32, 64>;
 var<workgroup> best_tokens: array<u32, 64>;
 
-// An unsigned integer that orders as the float does.
-fn ordered(value: f32) -> u32 {
-  let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
+// Unsigned integers that order as the floats do.
+fn ordered(value: vec4<f32>) -> vec4<u32> {
+  let bits = bitcast<vec4<u32>>(value);
+  return select(bits | vec4(0x80000000u), ~bits, (bits & vec4(0x80000000u)) != vec4(0u));
+}
+
+// Which of the four tokens from `first` on are of the vocabulary and have logits of at least `threshold`.
+fn eligible(first: u32, logits: vec4<f32>, threshold: u32) -> vec4<bool> {
+  return (first + vec4(0u, 1u, 2u, 3u) < vec4(dims.vocabulary)) & (ordered(logits) >= vec4(threshold));
 }
 
 // How many logits are at least `threshold`.
 fn count_from(lane: u32, threshold: u32) -> u32 {
   var count = 0u;
-  for (var i = lane; i < dims.vocabulary; i += 64u) { count += select(0u, 1u, ordered(logits[i]) >= threshold); }
+  for (var i = 4u * lane; i < dims.vocabulary; i += 256u) {
+    count += dot(select(vec4(0u), vec4(1u), eligible(i, load_logits(0u, i), threshold)), vec4(1u));
+  }
   counts[lane] = count;
   workgroupBarrier();
   var sum = 0u;
@@ -46,18 +53,21 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   var best_score = -0x1p+127f;
   var best_token = 0u;
-  for (var i = lane; i < dims.vocabulary; i += 64u) {
-    if (ordered(logits[i]) < threshold) { continue; }
-    var score = logits[i];
-    if (dims.temperature > 0.0) {
-      // The exponential variable behind the noise, from the end where winners lie: log is inexact near 1.
-      let u = random_uniform(state[2], 0u, state[1], i) + 0x1p-25f; // in (0, 1]
-      let exponential = select(-log(1.0 - u), u + 0.5 * u * u, u < 0x1p-10f); // -log(1 - u); u = 1 never wins
-      score = score / dims.temperature - log(exponential);
-    }
-    if (score > best_score) {
-      best_score = score;
-      best_token = i;
+  for (var first = 4u * lane; first < dims.vocabulary; first += 256u) {
+    let logits = load_logits(0u, first);
+    let stands = eligible(first, logits, threshold);
+    for (var i = 0u; i < 4u; i++) {
+      var score = logits[i];
+      if (dims.temperature > 0.0) {
+        // The exponential variable behind the noise, from the end where winners lie: log is inexact near 1.
+        let u = random_uniform(state[2], 0u, state[1], first + i) + 0x1p-25f; // in (0, 1]
+        let exponential = select(-log(1.0 - u), u + 0.5 * u * u, u < 0x1p-10f); // -log(1 - u); u = 1 never wins
+        score = score / dims.temperature - log(exponential);
+      }
+      if (stands[i] && score > best_score) {
+        best_score = score;
+        best_token = first + i;
+      }
     }
   }
   best_scores[lane] = best_score;

@@ -29,10 +29,12 @@ const STORAGES: readonly MatrixStorage[] = [
 ];
 
 /** Every way that `gpu` can keep a matrix with rows of `columns`: whole vec4s in any, others in scalars. */
-export function storagesFor({ device }: Gpu, columns: number): readonly MatrixStorage[] {
+export function storagesFor({ device, limits }: Gpu, columns: number): readonly MatrixStorage[] {
+  const half = device.features.has("shader-f16");
   return STORAGES.filter(({ kind, element }) =>
-    (kind === "scalars" || columns % 4 === 0) &&
-    (kind === "texture" || element === "f32" || device.features.has("shader-f16"))
+    kind === "texture"
+      ? columns % 4 === 0 && columns / 4 <= limits.maxTextureDimension2D
+      : (kind === "scalars" || columns % 4 === 0) && (element === "f32" || half)
   );
 }
 

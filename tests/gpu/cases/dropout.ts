@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { dropout } from "#kernels/dropout.ts";
-import { residualForward } from "#kernels/residual_forward.ts";
 import { dropoutFactors } from "../../reference/counter_random.ts";
 import { dropout as dropoutTwin } from "../../reference/dropout.ts";
 import { Random } from "../../reference/random.ts";
-import { residual } from "../../reference/residual.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { assertClose, assertSameBits, F32_EPSILON, Workbench } from "../workbench.ts";
+import { variantsOf } from "../variants.ts";
+import {
+  arenaStorage,
+  assertClose,
+  assertSameBits,
+  asStored,
+  F32_EPSILON,
+  storagesFor,
+  Workbench,
+} from "../workbench.ts";
 
 /** One product, by a quotient: a few roundings. */
 const TOLERANCE = 4 * F32_EPSILON;
@@ -20,49 +27,39 @@ function factors(
   rows: number,
   channels: number,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const elements = rows * channels;
-  const y = bench.output("factors", [rows, channels]);
-  const bindings = {
-    step: bench.step({ seed }),
-    x: bench.tensor("ones", [elements], new Float64Array(elements).fill(1)),
-    y,
-  };
-  bench.plan.record(dropout, bindings, { elements, channels, site, dropout: rate });
+  const storage = arenaStorage(channels);
+  const y = bench.outputMatrix("factors", rows, channels, storage);
+  const ones = new Float64Array(rows * channels).fill(1);
+  const bindings = { step: bench.step({ seed }), x: bench.matrix("ones", rows, channels, ones, storage), y };
+  bench.plan.record(dropout, bindings, { rows, channels, site, dropout: rate });
   bench.run();
   bench.plan.free();
   return bench.read(y);
 }
 
-const SIZES = [[1, 1], [1, 63], [3, 64], [5, 13], [51, 48]];
+const SIZES = [[1, 1], [1, 63], [3, 64], [5, 13], [51, 48], [9, 260]];
 
 export const cases: GpuCase[] = [
   ...SIZES.flatMap(([rows, channels]) =>
     [0, 0.1, 0.5].map((rate): GpuCase => ({
-      name: `residual and dropout of ${rows} × ${channels} at rate ${rate}`,
+      name: `${rows} × ${channels} at rate ${rate}`,
       run: (gpu) =>
         Workbench.use(gpu, async (bench) => {
           const [seed, site] = [0xdead_beef, 7];
-          const random = new Random(rows + channels);
-          const elements = rows * channels;
-          const [x, branch] = [random.normals(elements), random.normals(elements)];
           const mask = dropoutFactors(rate, seed, site, rows, channels);
-          const [sum, dropped] = [
-            bench.output("residual", [rows, channels]),
-            bench.output("dropout", [rows, channels]),
-          ];
-          const dims = { elements, channels, site, dropout: rate };
-          const branchTensor = bench.tensor("branch", [rows, channels], branch);
+          const dims = { rows, channels, site, dropout: rate };
           const step = bench.step({ seed });
-          bench.plan.record(residualForward, {
-            step,
-            x: bench.tensor("x", [elements], x),
-            branch: branchTensor,
-            y: sum,
-          }, dims);
-          bench.plan.record(dropout, { step, x: branchTensor, y: dropped }, dims);
-          bench.run();
-          await bench.expect(sum, residual(x, dropoutTwin(branch, mask)), TOLERANCE);
-          await bench.expect(dropped, dropoutTwin(branch, mask), TOLERANCE);
+          for (const storage of storagesFor(gpu, channels)) {
+            const values = asStored(new Random(rows + channels).normals(rows * channels), storage);
+            const x = bench.matrix("x", rows, channels, values, storage);
+            for (const { name, kernel } of variantsOf(dropout, dims, gpu)) {
+              const y = bench.outputMatrix(`y of ${name}`, rows, channels, storage);
+              bench.plan.record(kernel, { step, x, y }, dims);
+              bench.run();
+              bench.plan.free();
+              await bench.expect(y, dropoutTwin(values, mask), TOLERANCE);
+            }
+          }
         }),
     }))
   ),

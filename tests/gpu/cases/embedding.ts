@@ -1,11 +1,13 @@
 import { embeddingBackward } from "#kernels/embedding_backward.ts";
 import { embeddingForward } from "#kernels/embedding_forward.ts";
 import { positionBackward } from "#kernels/position_backward.ts";
+import type { MatrixStorage } from "#src/gpu/matrix.ts";
 import * as twin from "../../reference/embedding.ts";
 import { Random } from "../../reference/random.ts";
 import { sortByToken } from "../../reference/sort_by_token.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { F32_EPSILON, Workbench } from "../workbench.ts";
+import { variantsOf } from "../variants.ts";
+import { arenaStorage, asStored, F32_EPSILON, storagesFor, Workbench } from "../workbench.ts";
 
 interface Size {
   B: number;
@@ -22,82 +24,112 @@ const SIZES: Size[] = [
   { B: 3, T: 17, C: 33, V: 65, shards: [1, 40, 24] },
   { B: 1, T: 63, C: 5, V: 1, shards: [1] },
   { B: 2, T: 64, C: 1, V: 257, shards: [128, 129] },
+  { B: 2, T: 9, C: 260, V: 7, shards: [3, 4] },
   { B: 1, T: 65, C: 3, V: 1000, shards: [1000] },
 ];
 
-function example({ B, T, C, V }: Size) {
+/** Tables and gradients as `storage` holds them. */
+function exampleOf({ B, T, C, V }: Size, storage: MatrixStorage) {
   const random = new Random(B * T + C + V);
+  const normals = (length: number) => asStored(random.normals(length), storage);
   return {
     tokens: random.integers(B * T, V),
-    table: random.normals(V * C),
-    positions: random.normals(T * C),
-    dX: random.normals(B * T * C),
+    table: normals(V * C),
+    positions: normals(T * C),
+    dX: normals(B * T * C),
+    tableBefore: random.normals(V * C),
+    positionsBefore: random.normals(T * C),
   };
 }
 
 const plus = (a: Float64Array, b: Float64Array) => a.map((v, i) => v + b[i]);
 
-function sizeCases(size: Size): GpuCase[] {
-  const { B, T, C, V, shards } = size;
+/** Each shard's first row, rows and part of a (V, C) table. */
+function shardsOf({ C, shards }: Size) {
+  return shards.map((rows, i) => {
+    const first = shards.slice(0, i).reduce((a, b) => a + b, 0);
+    return { first, rows, part: (table: Float64Array) => table.slice(first * C, (first + rows) * C) };
+  });
+}
+
+function forwardCase(size: Size): GpuCase {
+  const { B, T, C } = size;
   const N = B * T;
-  const starts = shards.map((_, i) => shards.slice(0, i).reduce((a, b) => a + b, 0));
-  const label = `B ${B}, T ${T}, C ${C}, V ${V}, shards of ${shards.join(" and ")}`;
-  return [
-    {
-      name: `forward: ${label}`,
-      run: (gpu) =>
-        Workbench.use(gpu, async (bench) => {
-          const { tokens, table, positions } = example(size);
+  return {
+    name: `forward: ${label(size)}`,
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        for (const storage of storagesFor(gpu, C)) {
+          const { tokens, table, positions } = exampleOf(size, storage);
           const inputs = {
             tokens: bench.tensor("tokens", [N], tokens),
-            positions: bench.tensor("positions", [T, C], positions),
+            positions: bench.matrix("positions", T, C, positions, storage),
           };
-          const x = bench.output("x", [N, C]);
-          shards.forEach((shard_rows, i) => {
-            const rows = table.slice(starts[i] * C, (starts[i] + shard_rows) * C);
-            const dims = { rows: N, channels: C, context: T, first_token: starts[i], shard_rows };
-            const shard = bench.tensor(`shard ${i}`, [shard_rows, C], rows);
-            bench.plan.record(embeddingForward, { ...inputs, table: shard, x }, dims);
-          });
-          bench.run();
-          // One addition: the right answer is the exact sum, rounded once.
-          await bench.expect(x, twin.embedding(tokens, table, positions, size), F32_EPSILON);
-        }),
-    },
-    {
-      name: `backward: ${label}`,
-      run: (gpu) =>
-        Workbench.use(gpu, async (bench) => {
-          const { tokens, table, positions, dX } = example(size);
-          const lengths = { token: table.length, position: positions.length };
+          const shards = shardsOf(size).map(({ first, rows, part }) => ({
+            dims: { rows: N, channels: C, context: T, first_token: first, shard_rows: rows },
+            table: bench.matrix("table", rows, C, part(table), storage),
+          }));
+          for (const { name } of variantsOf(embeddingForward, shards[0].dims, gpu)) {
+            const x = bench.outputMatrix(`x of ${name}`, N, C, storage);
+            for (const { dims, table } of shards) {
+              const { kernel } = variantsOf(embeddingForward, dims, gpu).find((variant) => variant.name === name)!;
+              bench.plan.record(kernel, { ...inputs, table, x }, dims);
+            }
+            bench.run();
+            bench.plan.free();
+            // One addition: the right answer is the exact sum, rounded once.
+            await bench.expect(x, twin.embedding(tokens, table, positions, size), F32_EPSILON);
+          }
+        }
+      }),
+  };
+}
+
+/** Gradients accumulate, and are f32 whatever dx is. */
+function backwardCase(size: Size): GpuCase {
+  const { B, T, C } = size;
+  const N = B * T;
+  return {
+    name: `backward: ${label(size)}`,
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        const tolerance = 2 * F32_EPSILON * Math.sqrt(N);
+        const arena = arenaStorage(C);
+        for (const storage of storagesFor(gpu, C)) {
+          const { tokens, dX, tableBefore, positionsBefore } = exampleOf(size, storage);
+          const lengths = { token: tableBefore.length, position: positionsBefore.length };
           const { dTokenTable, dPositionTable } = twin.embeddingBackward(dX, tokens, lengths, size);
           const { order, segments } = sortByToken(tokens);
-          const dx = bench.tensor("dx", [N, C], dX);
+          const dx = bench.matrix("dx", N, C, dX, storage);
           const inputs = {
             tokens: bench.tensor("tokens", [N], tokens),
             order: bench.tensor("order", [N], order),
             segments: bench.tensor("segments", [N + 1], segments),
+            dx,
           };
-          // Gradients accumulate: here onto the tables' own values.
-          const dtables = shards.map((shard_rows, i) => {
-            const rows = table.slice(starts[i] * C, (starts[i] + shard_rows) * C);
-            const dtable = bench.tensor(`dtable ${i}`, [shard_rows, C], rows);
-            const dims = { rows: N, channels: C, first_token: starts[i], shard_rows };
-            bench.plan.record(embeddingBackward, { ...inputs, dx, dtable }, dims);
-            return dtable;
-          });
-          const dpositions = bench.tensor("dpositions", [T, C], positions);
-          bench.plan.record(positionBackward, { dx, dpositions }, { batch: B, row_elements: T * C });
-          bench.run();
-          const tolerance = 2 * F32_EPSILON * Math.sqrt(N);
-          for (const [i, dtable] of dtables.entries()) {
-            const part = (all: Float64Array) => all.slice(starts[i] * C, (starts[i] + shards[i]) * C);
-            await bench.expect(dtable, plus(part(dTokenTable), part(table)), tolerance);
+          for (const { first, rows, part } of shardsOf(size)) {
+            const dims = { rows: N, channels: C, first_token: first, shard_rows: rows };
+            for (const { name, kernel } of variantsOf(embeddingBackward, dims, gpu)) {
+              const dtable = bench.matrix(`dtable of ${name}`, rows, C, part(tableBefore), arena);
+              bench.plan.record(kernel, { ...inputs, dtable }, dims);
+              bench.run();
+              bench.plan.free();
+              await bench.expect(dtable, plus(part(dTokenTable), part(tableBefore)), tolerance);
+            }
           }
-          await bench.expect(dpositions, plus(dPositionTable, positions), tolerance);
-        }),
-    },
-  ];
+          const dims = { batch: B, context: T, channels: C };
+          for (const { name, kernel } of variantsOf(positionBackward, dims, gpu)) {
+            const dpositions = bench.matrix(`dpositions of ${name}`, T, C, positionsBefore, arena);
+            bench.plan.record(kernel, { dx, dpositions }, dims);
+            bench.run();
+            bench.plan.free();
+            await bench.expect(dpositions, plus(dPositionTable, positionsBefore), tolerance);
+          }
+        }
+      }),
+  };
 }
 
-export const cases: GpuCase[] = SIZES.flatMap(sizeCases);
+const label = ({ B, T, C, V, shards }: Size) => `B ${B}, T ${T}, C ${C}, V ${V}, shards of ${shards.join(" and ")}`;
+
+export const cases: GpuCase[] = SIZES.flatMap((size) => [forwardCase(size), backwardCase(size)]);

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { sampleToken } from "#kernels/sample_token.ts";
 import { selectRow } from "#kernels/select_row.ts";
+import { F32_VECTORS, matrixColumns, type MatrixStorage, matrixStride } from "#src/gpu/matrix.ts";
 import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { Workbench } from "../workbench.ts";
+import { variantsOf } from "../variants.ts";
+import { asStored, storagesFor, Workbench } from "../workbench.ts";
 
 interface Draw {
   logits: Float64Array;
@@ -13,22 +15,28 @@ interface Draw {
   top_k?: number;
   temperature?: number;
   seed?: number;
+  storage?: MatrixStorage;
 }
 
 /** Draws from the same logits again and again; gives what came out and what the context became. */
 async function draw(
   bench: Workbench,
-  { logits, draws, context = 4, prompt = [0], top_k = 0, temperature = 1, seed = 1 }: Draw,
+  { logits, draws, context = 4, prompt = [0], top_k = 0, temperature = 1, seed = 1, storage = F32_VECTORS }: Draw,
 ) {
+  const V = logits.length;
+  const stride = matrixStride(V, storage);
+  const padded = new Float64Array(stride);
+  padded.set(logits);
   const tokens = new Uint32Array(context);
   tokens.set(prompt);
   const bindings = {
-    logits: bench.tensor("logits", [logits.length], logits),
+    // A padded row where its storage pads it: zeros that must not be drawn.
+    logits: matrixColumns(bench.matrix("logits", 1, stride, padded, storage), 0, V),
     state: bench.tensor("state", [3], Uint32Array.of(prompt.length, 0, seed)),
     tokens: bench.tensor("tokens", [context], tokens),
     output: bench.tensor("output", [draws], new Uint32Array(draws).fill(0xffff_ffff)),
   };
-  bench.plan.record(sampleToken, bindings, { vocabulary: logits.length, context, top_k, temperature });
+  bench.plan.record(sampleToken, bindings, { vocabulary: V, context, top_k, temperature });
   bench.run(draws);
   bench.plan.free();
   return {
@@ -45,12 +53,12 @@ export const cases: GpuCase[] = [
     name: `temperature 0 and top_k 1 take the likeliest of ${V}`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const logits = new Random(V).normals(V, 3);
-        assert.deepEqual(
-          (await draw(bench, { logits, draws: 2, temperature: 0 })).output,
-          Array(2).fill(argmax(logits)),
-        );
-        assert.deepEqual((await draw(bench, { logits, draws: 3, top_k: 1 })).output, Array(3).fill(argmax(logits)));
+        for (const storage of storagesFor(gpu, Math.ceil(V / 4) * 4)) {
+          const logits = asStored(new Random(V).normals(V, 3, -9), storage);
+          const likeliest = [argmax(logits), argmax(logits)];
+          assert.deepEqual((await draw(bench, { logits, draws: 2, temperature: 0, storage })).output, likeliest);
+          assert.deepEqual((await draw(bench, { logits, draws: 2, top_k: 1, storage })).output, likeliest);
+        }
       }),
   })),
   {
@@ -107,20 +115,23 @@ export const cases: GpuCase[] = [
         assert.notDeepEqual(await drawn(8), first);
       }),
   },
-  ...[1, 48, 63, 64, 65].map((channels): GpuCase => ({
+  ...[1, 48, 63, 64, 260].map((channels): GpuCase => ({
     name: `the last token's row of ${channels} channels`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const rows = new Random(channels).normals(5 * channels);
-        const x = bench.tensor("x", [5, channels], rows);
-        for (const held of [1, 3, 5]) {
-          const y = bench.output("y", [channels]);
-          bench.plan.record(selectRow, { state: bench.tensor("state", [3], Uint32Array.of(held, 9, 1)), x, y }, {
-            channels,
-          });
-          bench.run();
-          bench.plan.free();
-          await bench.expect(y, rows.slice((held - 1) * channels, held * channels), 0);
+        for (const storage of storagesFor(gpu, channels)) {
+          const rows = asStored(new Random(channels).normals(5 * channels), storage);
+          const x = bench.matrix("x", 5, channels, rows, storage);
+          for (const { name, kernel } of variantsOf(selectRow, { channels }, gpu)) {
+            for (const held of [1, 3, 5]) {
+              const state = bench.tensor("state", [3], Uint32Array.of(held, 9, 1));
+              const y = bench.outputMatrix(`y of ${name}`, 1, channels, storage);
+              bench.plan.record(kernel, { state, x, y }, { channels });
+              bench.run();
+              bench.plan.free();
+              await bench.expect(y, rows.slice((held - 1) * channels, held * channels), 0);
+            }
+          }
         }
       }),
   })),
