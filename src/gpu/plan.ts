@@ -8,6 +8,7 @@ interface Dispatch {
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   workgroups: [number, number];
+  dims: Readonly<Record<string, number>>;
   cost: Cost;
 }
 type Step =
@@ -66,6 +67,7 @@ export class Plan {
       pipeline: this.gpu.pipeline(kernel.name, kernel.code(variant, dims), layout),
       bindGroup,
       workgroups: fold(variant.workgroups(dims), this.gpu.limits.maxComputeWorkgroupsPerDimension),
+      dims,
       cost: kernel.cost(dims),
     });
   }
@@ -129,8 +131,8 @@ export class Plan {
     }
   }
 
-  /** Each dispatch's kernel and cost, in order. */
-  get dispatches(): readonly { label: string; cost: Cost }[] {
+  /** Each dispatch's kernel, dims and cost, in order. */
+  get dispatches(): readonly { label: string; dims: Readonly<Record<string, number>>; cost: Cost }[] {
     return this.#steps.filter((step) => step.kind === "dispatch");
   }
 
