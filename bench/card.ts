@@ -1,4 +1,5 @@
-import type { PyTorch } from "./peers.ts";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 
 /** An NVIDIA card's peaks, from what its driver says; null is unknown. */
 export interface Card {
@@ -7,6 +8,14 @@ export interface Card {
   /** f32 outside tensor cores: multiprocessors × lanes × 2 × the highest clock. */
   gflops: number | null;
   gigabytesPerSecond: number | null;
+}
+
+/** What PyTorch knows of a card and nvidia-smi does not; null where this PyTorch does not say. */
+export interface CardProperties {
+  name: string;
+  multiprocessors: number;
+  memoryClockKHz: number | null;
+  memoryBusBits: number | null;
 }
 
 const FIELDS = ["name", "driver_version", "compute_cap", "clocks.max.sm", "clocks.max.mem"];
@@ -18,24 +27,19 @@ function lanes(capability: number): number {
 }
 
 /** Null where `nvidia-smi` does not answer. */
-export async function findCard(pytorch: PyTorch | null): Promise<Card | null> {
-  try {
-    const args = [`--query-gpu=${FIELDS.join(",")}`, "--format=csv,noheader,nounits", "--id=0"];
-    const { success, stdout } = await new Deno.Command("nvidia-smi", { args, stderr: "null" }).output();
-    return success ? parseCard(new TextDecoder().decode(stdout), pytorch) : null;
-  } catch {
-    return null;
-  }
+export async function findCard(properties: CardProperties | null): Promise<Card | null> {
+  const args = [`--query-gpu=${FIELDS.join(",")}`, "--format=csv,noheader,nounits", "--id=0"];
+  const answer = await promisify(execFile)("nvidia-smi", args).catch(() => null);
+  return answer && parseCard(answer.stdout, properties);
 }
 
-/** @param line what nvidia-smi prints for FIELDS; it knows neither the multiprocessors nor the bus, PyTorch does */
-export function parseCard(line: string, pytorch: Pick<PyTorch, "card"> | null): Card {
+/** @param line what nvidia-smi prints for FIELDS */
+export function parseCard(line: string, properties: CardProperties | null): Card {
   const [name, driver, capability, clockMHz, memoryMHz] = line.trim().split(",").map((field) => field.trim());
-  const known = pytorch?.card ?? null;
-  const gflops = known ? known.multiprocessors * lanes(Number(capability)) * 2 * Number(clockMHz) / 1e3 : NaN;
-  const clockKHz = known?.memoryClockKHz ?? 1e3 * Number(memoryMHz);
+  const gflops = properties ? properties.multiprocessors * lanes(Number(capability)) * 2 * Number(clockMHz) / 1e3 : NaN;
+  const clockKHz = properties?.memoryClockKHz ?? 1e3 * Number(memoryMHz);
   // Two transfers a clock; a byte is 8 bits.
-  const bandwidth = known?.memoryBusBits ? 2 * clockKHz * known.memoryBusBits / 8 / 1e6 : NaN;
+  const bandwidth = properties?.memoryBusBits ? 2 * clockKHz * properties.memoryBusBits / 8 / 1e6 : NaN;
   return { name, driver, gflops: finite(gflops), gigabytesPerSecond: finite(bandwidth) };
 }
 

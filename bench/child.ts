@@ -23,6 +23,8 @@ export class Child implements Participant {
   readonly #answers: AsyncIterator<Record<string, unknown>>;
   readonly #stderr: string[] = [];
   readonly #stderrRead: Promise<void>;
+  /** What it said when it was ready. */
+  about: Record<string, unknown> = {};
 
   private constructor(readonly name: string, process: Deno.ChildProcess) {
     this.#process = process;
@@ -51,9 +53,6 @@ export class Child implements Participant {
     return child;
   }
 
-  /** What it said when it was ready. */
-  about: Record<string, unknown> = {};
-
   async run(steps: number): Promise<{ elapsedMs: number; loss: number }> {
     await this.#requests.write(new TextEncoder().encode(JSON.stringify({ steps }) + "\n")).catch(() => {});
     const { elapsedMs, loss } = await this.#next();
@@ -64,8 +63,10 @@ export class Child implements Participant {
   /** Ends it: each ends itself when its stdin does, and is killed where it has not after a second. */
   async stop(): Promise<void> {
     await this.#requests.close().catch(() => {});
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), 1000);
+    let ended = false;
+    const timer = setTimeout(() => ended || this.#process.kill("SIGKILL"), 1000);
     await this.#process.status;
+    ended = true;
     clearTimeout(timer);
   }
 

@@ -36,7 +36,7 @@ const report: Report = {
     deno: Deno.version.deno,
   },
   ceiling: await measureCeiling(gpu),
-  card: await findCard(peers.pytorch),
+  card: await findCard(peers.pytorch?.card ?? null),
   workloads: [],
 };
 show(machineSection(report));

@@ -1,3 +1,4 @@
+import type { CardProperties } from "./card.ts";
 import type { Launch } from "./child.ts";
 import { isWanted } from "./options.ts";
 
@@ -15,12 +16,7 @@ export interface PyTorch {
   version: string;
   major: number;
   threads: number;
-  card: {
-    name: string;
-    multiprocessors: number;
-    memoryClockKHz: number | null;
-    memoryBusBits: number | null;
-  } | null;
+  card: CardProperties | null;
 }
 
 const FOLDER = new URL("./peers/", import.meta.url).pathname;
@@ -63,7 +59,7 @@ async function findLlmC(peers: Peers, wanted: readonly string[] | null): Promise
     return [];
   }
   const program = `${await Deno.makeTempDir({ prefix: "reverie-bench-" })}/llm_c`;
-  const flags = ["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-DOMP", "-w"];
+  const flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-DOMP", "-w"];
   const build = ["gcc", ...flags, "-I", checkout, `${FOLDER}llm_c.c`, "-o", program, "-lm"];
   if (await output(build, peers.notes) === null) return [];
   return [{ name: "llm.c", command: [program] }];
