@@ -1,4 +1,4 @@
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { pinBackend } from "../src/gpu/backend.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { type DispatchTime, timeDispatches } from "../src/gpu/timing.ts";
@@ -21,6 +21,7 @@ import { randomBatches, shapeOf, type WorkloadName, WORKLOADS } from "./workload
 /** Replays of a step's plans with a timestamp around each dispatch. */
 const PROFILED_ROUNDS = 5;
 
+const [load] = loadavg();
 const options = readOptions();
 const peers = await findPeers(options.peers);
 pinBackend();
@@ -34,6 +35,7 @@ const report: Report = {
     processor: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     deno: Deno.version.deno,
+    load,
   },
   ceiling: await measureCeiling(gpu),
   card: await findCard(peers.pytorch?.card ?? null),

@@ -8,7 +8,8 @@ import { describeShape, type Shape } from "./workloads.ts";
 /** All that one run of the benchmark found; `--json` writes it as it is. */
 export interface Report {
   date: string;
-  machine: { adapter: string; software: boolean; processor: string; cores: number; deno: string };
+  /** `load`: the load average of the minute before. */
+  machine: { adapter: string; software: boolean; processor: string; cores: number; deno: string; load: number };
   ceiling: Ceiling;
   card: Card | null;
   workloads: WorkloadReport[];
@@ -41,6 +42,11 @@ export function machineSection({ machine, ceiling, card }: Report): Section {
     `ceiling, measured in WGSL: ${digits(ceiling.gflops)} GFLOP/s f32 (${ceiling.gflopsWith}), ` +
     `${digits(ceiling.gigabytesPerSecond)} GB/s read and written (${ceiling.bandwidthWith})`,
   ];
+  if (machine.load > 0.2 * machine.cores) {
+    lines.push(
+      `other programs were at work (load ${digits(machine.load)}): they hit participants unequally, OpenMP's most`,
+    );
+  }
   if (card) {
     lines.push(
       `${card.name}, driver ${card.driver}: f32 peak ${known(card.gflops, "GFLOP/s")}, ` +
@@ -63,11 +69,11 @@ function ratio(value: number, of: number | null): number | null {
 /** A workload's training steps, one row a participant, the order that of the race. */
 export function stepsSection(workload: WorkloadReport, { ceiling, card }: Report): Section {
   const peak = card?.gflops ?? null;
-  const columns = ["participant", "ms a step", "middle half", "rounds", "tokens/s", "GFLOP/s", "of ceiling"];
+  const columns = ["participant", "ms a step", "min–max", "rounds", "tokens/s", "GFLOP/s", "of ceiling"];
   const rows = workload.standings.map(({ name, ms, tokensPerSecond, gflops, ratio: timeRatio }) => [
     name,
     digits(ms.median),
-    `${digits(ms.q1)}–${digits(ms.q3)}`,
+    `${digits(ms.min)}–${digits(ms.max)}`,
     String(ms.count),
     digits(tokensPerSecond),
     digits(gflops),
