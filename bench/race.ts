@@ -81,8 +81,10 @@ export interface Standing {
   ms: Summary;
   tokensPerSecond: number;
   gflops: number;
-  /** Time over the first participant's: below 1 is faster. */
+  /** Time over the first participant's, the median over rounds: below 1 is faster. */
   ratio: number | null;
+  /** The same of the shortest times: where a machine is busy, the nearer to what a quiet one would say. */
+  bestRatio: number | null;
 }
 
 /** Results with samples, as rates; `flops` and `tokens` are a step's, the same for all. */
@@ -99,6 +101,7 @@ export function standings(
       tokensPerSecond: 1000 * tokens / ms.median,
       gflops: flops / ms.median / 1e6,
       ratio: pairedRatio(samples, base),
+      bestRatio: base.length > 0 ? ms.min / Math.min(...base) : null,
     };
   });
 }

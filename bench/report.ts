@@ -70,7 +70,7 @@ function ratio(value: number, of: number | null): number | null {
 export function stepsSection(workload: WorkloadReport, { ceiling, card }: Report): Section {
   const peak = card?.gflops ?? null;
   const columns = ["participant", "ms a step", "min–max", "rounds", "tokens/s", "GFLOP/s", "of ceiling"];
-  const rows = workload.standings.map(({ name, ms, tokensPerSecond, gflops, ratio: timeRatio }) => [
+  const rows = workload.standings.map(({ name, ms, tokensPerSecond, gflops, ratio: paired, bestRatio }) => [
     name,
     digits(ms.median),
     `${digits(ms.min)}–${digits(ms.max)}`,
@@ -79,7 +79,8 @@ export function stepsSection(workload: WorkloadReport, { ceiling, card }: Report
     digits(gflops),
     percent(gflops / ceiling.gflops),
     ...(peak === null ? [] : [percent(gflops / peak)]),
-    timeRatio === null ? "–" : digits(timeRatio),
+    digits(paired ?? NaN),
+    digits(bestRatio ?? NaN),
   ]);
   const failures = workload.results.flatMap(({ name, failure }) => failure === null ? [] : [`${name}: ${failure}`]);
   return {
@@ -90,7 +91,7 @@ export function stepsSection(workload: WorkloadReport, { ceiling, card }: Report
       ...workload.notes,
     ],
     table: rows.length === 0 ? null : {
-      columns: [...columns, ...(peak === null ? [] : ["of the card"]), "time / Reverie's"],
+      columns: [...columns, ...(peak === null ? [] : ["of the card"]), "time / Reverie's", "best / best"],
       rows,
     },
   };
