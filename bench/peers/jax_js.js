@@ -40,7 +40,7 @@ let moments2 = tree.map((p) => p.ref.mul(0), parameters);
 const layerNorm = (x, { scale, shift }) => nn.standardize(x, -1).mul(scale).add(shift);
 const apply = (x, { weight, bias }) => np.matmul(x, weight).add(bias);
 
-/** Activations are (N, C) but in attention. One-hot products stand in for lookups, whose gradient jax-js lacks. */
+/** Activations are (N, C) but in attention. One-hot products stand in for lookups: the gradient of `take` does not compile. */
 function lossOf({ tokens, positions, blocks, norm }, inputs, targets) {
   const oneHot = nn.oneHot(inputs, V).astype(np.float32);
   let x = np.matmul(oneHot, tokens.ref).reshape([B, T, C]).add(positions).reshape([N, C]);
