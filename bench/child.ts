@@ -42,7 +42,7 @@ export class Child implements Participant {
       args: [...args, JSON.stringify(shape)],
       cwd,
       // Where a shell limits OpenMP to one thread, peers would not be at their best.
-      env: { ...withoutThreadLimits(Deno.env.toObject()), XDG_RUNTIME_DIR: "/tmp", ...env },
+      env: { ...withoutThreadLimits(Deno.env.toObject()), XDG_RUNTIME_DIR: "/tmp", NO_COLOR: "1", ...env },
       clearEnv: true,
       stdin: "piped",
       stdout: "piped",
@@ -80,6 +80,7 @@ export class Child implements Participant {
 
   async #keepStderr(): Promise<void> {
     for await (const line of lines(this.#process.stderr)) {
+      if (/^\s+at /.test(line)) continue; // a stack says little here
       this.#stderr.push(line);
       if (this.#stderr.length > STDERR_LINES) this.#stderr.shift();
     }

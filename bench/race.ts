@@ -29,10 +29,14 @@ const MOST_STEPS = 50;
 /** Where a step takes longer than this, SLOW_ROUNDS rounds must do. */
 const SLOW_STEP_MS = 5000;
 const SLOW_ROUNDS = 3;
+/** Relative: weights near zero give ln V to within a percent or two. */
+const LOSS_TOLERANCE = 0.05;
 
+/** @param firstLoss ln V: a participant whose first loss is another computes something else, and is not timed */
 export async function race(
   participants: readonly Participant[],
   rounds: number,
+  firstLoss: number,
   onTurn: (name: string, round: number) => void = () => {},
 ): Promise<Result[]> {
   const entries: { participant: Participant; result: Result; steps: number; rounds: number }[] = [];
@@ -49,6 +53,12 @@ export async function race(
     entries.push(entry);
     await attempt(result, async () => {
       result.first = await participant.run(1);
+      const { loss } = result.first;
+      if (!(Math.abs(loss - firstLoss) <= LOSS_TOLERANCE * firstLoss)) {
+        throw new Error(
+          `computes something else: its first loss is ${loss.toFixed(3)}, not near ${firstLoss.toFixed(3)}`,
+        );
+      }
       const { elapsedMs } = await participant.run(1);
       entry.steps = Math.max(1, Math.min(MOST_STEPS, Math.round(TURN_MS / elapsedMs)));
       entry.rounds = elapsedMs > SLOW_STEP_MS ? Math.min(rounds, SLOW_ROUNDS) : rounds;

@@ -25,7 +25,7 @@ function entrants(stepMs: Record<string, number>, fail: (name: string, turn: num
 describe("race", () => {
   test("participants take turns, after a first step and one to judge the length of a turn by", async () => {
     const { participants, turns, steps } = entrants({ a: 100, b: 250 });
-    const results = await race(participants, 3);
+    const results = await race(participants, 3, 4);
     expect(turns.join("")).toBe("aabb" + "ababab");
     expect(steps).toEqual({ a: [1, 1, 5, 5, 5], b: [1, 1, 2, 2, 2] });
     expect(results.map(({ samples }) => samples)).toEqual([[100, 100, 100], [250, 250, 250]]);
@@ -33,21 +33,31 @@ describe("race", () => {
 
   test("the slow take part in the first rounds only, the fast in bounded turns", async () => {
     const { participants, steps } = entrants({ fast: 0.1, slow: 6000 });
-    await race(participants, 10);
+    await race(participants, 10, 4);
     expect(steps.fast).toEqual([1, 1, ...Array(10).fill(50)]);
     expect(steps.slow).toEqual([1, 1, 1, 1, 1]);
   });
 
   test("one that fails keeps what it has, and the others go on", async () => {
     const { participants, turns } = entrants({ a: 500, b: 500 }, (name, turn) => name === "b" && turn === 4);
-    const [a, b] = await race(participants, 3);
+    const [a, b] = await race(participants, 3, 4);
     expect(turns.join("")).toBe("aabb" + "ababa");
     expect([a.samples.length, a.failure, b.samples.length, b.failure]).toEqual([3, null, 1, "ended with 139"]);
   });
 
+  test("one that computes something else is not timed", async () => {
+    const { participants, turns } = entrants({ a: 500, b: 500 });
+    const results = await race(participants, 2, Math.log(65));
+    expect(results.map(({ samples, failure }) => [samples.length, failure])).toEqual([[2, null], [2, null]]);
+    expect(turns.length).toBe(8);
+    const wrong = await race(participants, 2, Math.log(50_257));
+    expect(wrong.map(({ samples }) => samples.length)).toEqual([0, 0]);
+    expect(wrong[0].failure).toContain("its first loss is 4.000, not near 10.825");
+  });
+
   test("one that fails at its first step has no samples", async () => {
     const { participants } = entrants({ a: 500, b: 500 }, (name) => name === "b");
-    const results = await race(participants, 2);
+    const results = await race(participants, 2, 4);
     expect(standings(results, { flops: 1e9, tokens: 100 }).map(({ name }) => name)).toEqual(["a"]);
   });
 });
