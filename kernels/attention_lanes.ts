@@ -32,7 +32,7 @@ export function laneVariants(tileOf: (headSize: number) => Omit<LaneTile, "lanes
     return {
       name: `rows in ${lanes} lanes`,
       when: ({ head_size }, { software, subgroupSize }) =>
-        software && subgroupSize === lanes && head_size % 4 === 0 && head_size <= LARGEST_HEAD,
+        software && subgroupSize === lanes && head_size <= LARGEST_HEAD,
       constants: dropoutConstant,
       body: (dims) => emit(dims.head_size, tile(dims)),
       workgroups: (dims) => dims.batch * dims.heads * Math.ceil(dims.context / (lanes * tile(dims).held)),
@@ -62,15 +62,29 @@ ${statements}`,
   );
 }
 
+/** Vectors of a head; the last may have less than four elements of it: matrices are scalars then. */
+const headVectors = (headSize: number) => Math.ceil(headSize / 4);
+
+/** The parts of a head's vector i that are the head's own. */
+const partsOf = (headSize: number, i: number) => XYZW.slice(0, headSize - 4 * i);
+
+/** Stores vector i of a row of a head. */
+function store(matrix: string, row: string, column: string, value: string, i: number, headSize: number): string {
+  const parts = partsOf(headSize, i);
+  if (parts.length === 4) return `    store_${matrix}(${row}, ${column} + ${4 * i}u, ${value});`;
+  return parts.map((part, c) => `    store_element_${matrix}(${row}, ${column} + ${4 * i + c}u, (${value}).${part});`)
+    .join("\n");
+}
+
 /** Vectors of a head that one lane loads of a step's row. */
 function partVectors(headSize: number, { lanes, step }: LaneTile): number {
-  return Math.ceil(headSize / 4 / (lanes / step));
+  return Math.ceil(headVectors(headSize) / (lanes / step));
 }
 
 /** Loads a step's rows: lane l has row l % step, and part l / step of its head. */
 function load(name: string, matrix: string, column: string, headSize: number, tile: LaneTile): string {
   const vectors = partVectors(headSize, tile);
-  const at = (i: number) => `min(lane / ${tile.step}u * ${vectors}u + ${i}u, ${headSize / 4 - 1}u)`;
+  const at = (i: number) => `min(lane / ${tile.step}u * ${vectors}u + ${i}u, ${headVectors(headSize) - 1}u)`;
   return lines(vectors, (i) => `    let ${name}_${i} = load_${matrix}(other_row, ${column} + 4u * ${at(i)});`);
 }
 
@@ -81,13 +95,18 @@ function broadcast(name: string, j: number, i: number, headSize: number, tile: L
   return `vec4(${XYZW.map((part) => `subgroupBroadcast(${name}_${i % vectors}.${part}, ${lane}u)`).join(", ")})`;
 }
 
+/** `sum` += the products of the parts of vector i of two heads. */
+function addProducts(sum: string, a: string, b: string, i: number, headSize: number): string {
+  return partsOf(headSize, i).map((part) => `${sum} += ${a}.${part} * ${b}.${part};`).join(" ");
+}
+
 /** `out_v_j` = the product of the head of held row v and of a step's row j. */
 function products(out: string, held: string, other: string, headSize: number, tile: LaneTile): string {
   const term = (v: number, j: number, i: number) =>
-    XYZW.map((part) => `${out}_${v}_${j} += other.${part} * ${held}_${v}_${i}.${part};`).join(" ");
+    addProducts(`${out}_${v}_${j}`, "other", `${held}_${v}_${i}`, i, headSize);
   return `${grid(tile.held, tile.step, (v, j) => `    var ${out}_${v}_${j} = 0.0;`)}
 ${
-    grid(headSize / 4, tile.step, (i, j) =>
+    grid(headVectors(headSize), tile.step, (i, j) =>
       `    { let other = ${broadcast(other, j, i, headSize, tile)}; ${
         range(tile.held).map((v) =>
           term(v, j, i)
@@ -111,7 +130,7 @@ function accumulate(sum: string, weight: string, other: string, headSize: number
 /** y and lse: queries held, keys and values streamed. */
 export const emitForward: Emit = (headSize, tile) => {
   const { held, step } = tile;
-  const vectors = headSize / 4;
+  const vectors = headVectors(headSize);
   return laneEntry(
     tile,
     `
@@ -146,7 +165,7 @@ ${
       lines(held, (v) =>
         `  if (t_${v} < dims.context) {
     let inverse = 1.0 / total_${v};
-${lines(vectors, (i) => `    store_y(row_${v}, q_column + ${4 * i}u, sum_${v}_${i} * inverse);`)}
+${lines(vectors, (i) => store("y", `row_${v}`, "q_column", `sum_${v}_${i} * inverse`, i, headSize))}
     lse[counters + t_${v}] = (largest_${v} + log2(total_${v})) * ${LN_2};
   }`)
     }`,
@@ -156,7 +175,7 @@ ${lines(vectors, (i) => `    store_y(row_${v}, q_column + ${4 * i}u, sum_${v}_${
 /** dq and delta: queries held, keys and values streamed. */
 export const emitBackwardQuery: Emit = (headSize, tile) => {
   const { held, step } = tile;
-  const vectors = headSize / 4;
+  const vectors = headVectors(headSize);
   return laneEntry(
     tile,
     `
@@ -167,7 +186,12 @@ ${
       lines(held, (v) =>
         `  let lse_${v} = lse[counters + min(t_${v}, last)] * ${LOG2_E};
   var delta_${v} = 0.0;
-${lines(vectors, (i) => `  delta_${v} += dot(dout_${v}_${i}, load_y(row_${v}, q_column + ${4 * i}u));`)}`)
+${
+          lines(vectors, (i) =>
+            `  { let other = load_y(row_${v}, q_column + ${4 * i}u); ${
+              addProducts(`delta_${v}`, "other", `dout_${v}_${i}`, i, headSize)
+            } }`)
+        }`)
     }
   for (var j = 0u; j < end; j += ${step}u) {
     let other_row = first_row + min(j + step_row, last);
@@ -186,7 +210,7 @@ ${accumulate("dq", "ds", "k", headSize, tile)}
 ${
       lines(held, (v) =>
         `  if (t_${v} < dims.context) {
-${lines(vectors, (i) => `    store_dqkv(row_${v}, q_column + ${4 * i}u, dq_${v}_${i} * scale);`)}
+${lines(vectors, (i) => store("dqkv", `row_${v}`, "q_column", `dq_${v}_${i} * scale`, i, headSize))}
     delta[counters + t_${v}] = delta_${v};
   }`)
     }`,
@@ -196,7 +220,7 @@ ${lines(vectors, (i) => `    store_dqkv(row_${v}, q_column + ${4 * i}u, dq_${v}_
 /** dk and dv: keys and values held, queries and their gradients streamed. */
 export const emitBackwardKeyValue: Emit = (headSize, tile) => {
   const { held, step } = tile;
-  const vectors = headSize / 4;
+  const vectors = headVectors(headSize);
   return laneEntry(
     tile,
     `
@@ -231,8 +255,8 @@ ${accumulate("dk", "ds", "q", headSize, tile)}
 ${
       lines(held, (v) =>
         `  if (t_${v} < dims.context) {
-${lines(vectors, (i) => `    store_dqkv(row_${v}, k_column + ${4 * i}u, dk_${v}_${i} * scale);`)}
-${lines(vectors, (i) => `    store_dqkv(row_${v}, v_column + ${4 * i}u, dv_${v}_${i});`)}
+${lines(vectors, (i) => store("dqkv", `row_${v}`, "k_column", `dk_${v}_${i} * scale`, i, headSize))}
+${lines(vectors, (i) => store("dqkv", `row_${v}`, "v_column", `dv_${v}_${i}`, i, headSize))}
   }`)
     }`,
   );
