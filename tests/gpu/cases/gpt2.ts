@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Arena } from "#src/model/arena.ts";
 import { recordLayout, recordTensors } from "#src/model/batch_record.ts";
 import type { ModelConfig } from "#src/model/config.ts";
-import { Gpt2 } from "#src/model/gpt2.ts";
+import { Gpt2, type Gpt2Options } from "#src/model/gpt2.ts";
 import { layOut } from "#src/model/layout.ts";
 import { parameterTable } from "#src/model/parameters.ts";
 import { dropoutFactors } from "../../reference/counter_random.ts";
@@ -18,7 +18,7 @@ import {
 import { Random } from "../../reference/random.ts";
 import { sortByToken } from "../../reference/sort_by_token.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { assertClose, stepWords, Workbench } from "../workbench.ts";
+import { assertClose, assertSameBits, stepWords, Workbench } from "../workbench.ts";
 
 /**
  * The whole model recorded once, against its float64 twin: loss, every gradient, evaluation and the next token's logits.
@@ -62,7 +62,7 @@ function inputs(example: Example) {
 }
 
 /** The model with the example's parameters on the GPU, and its batch. */
-function open(bench: Workbench, example: Example) {
+function open(bench: Workbench, example: Example, options: Partial<Gpt2Options> = {}) {
   const { B, T, L, H, C, V, bias, dropout } = example;
   const config: ModelConfig = {
     architecture: "gpt2",
@@ -75,7 +75,7 @@ function open(bench: Workbench, example: Example) {
     bias,
   };
   const { parameters, tokens, targets, counted } = inputs(example);
-  const layout = layOut(parameterTable(config), bench.gpu.limits);
+  const layout = layOut(parameterTable(config), { ...bench.gpu.limits, ...bench.gpu.identity });
   const weights = new Arena(bench.memory, "parameters", "parameters", layout);
   const gradients = new Arena(bench.memory, "gradients", "gradients", layout);
   for (const [name, values] of parameters) {
@@ -95,7 +95,12 @@ function open(bench: Workbench, example: Example) {
     segments,
   };
   for (const [name, array] of Object.entries(values)) bench.write(batch[name as keyof typeof values], array);
-  return { network: new Gpt2(config, B, weights, gradients, bench.memory), layout, gradients, batch };
+  const settings: Gpt2Options = { batchSize: B, precision: "f32", recompute: "none", ...options };
+  const network = new Gpt2(config, settings, weights, gradients, bench.memory);
+  network.recordRefresh(bench.plan);
+  bench.run();
+  bench.plan.free();
+  return { network, layout, gradients, batch };
 }
 
 function shapeOf(layout: ReturnType<typeof layOut>, name: string): readonly number[] {
@@ -175,6 +180,32 @@ function exampleCases(example: Example, limits?: GpuCase["limits"]): GpuCase[] {
   ];
 }
 
+/** What is computed again is what was there before. */
+function recomputeCase(example: Example): GpuCase {
+  return {
+    name: `every recompute level gives the same bits${example.dropout ? ", with dropout" : ""}`,
+    run: async (gpu) => {
+      const gradientsOf = (recompute: Gpt2Options["recompute"]) =>
+        Workbench.use(gpu, async (bench) => {
+          const { network, gradients, batch } = open(bench, example, { recompute });
+          network.recordTraining(bench.plan, batch, bench.tensor("total", [1], Float64Array.of(0)));
+          bench.run();
+          const [block] = gradients.blocks;
+          return {
+            bits: await bench.read({ buffer: block, offset: 0, size: block.size }),
+            bytes: bench.memory.bytes.activations,
+          };
+        });
+      const kept = await gradientsOf("none");
+      const attention = await gradientsOf("attention");
+      const block = await gradientsOf("block");
+      assertSameBits("gradients with attention computed again", attention.bits, kept.bits);
+      assertSameBits("gradients with blocks computed again", block.bits, kept.bits);
+      assert.ok(block.bytes < attention.bytes && attention.bytes < kept.bytes, "each level takes less memory");
+    },
+  };
+}
+
 export const cases: GpuCase[] = [
   ...exampleCases(BASE),
   // Odd widths: 33 channels in 3 heads of 11, so that no row is made of whole vectors.
@@ -186,4 +217,6 @@ export const cases: GpuCase[] = [
   // 130 rows make chunks of 64, 64 and 2 in the loss head.
   ...exampleCases({ ...BASE, B: 2, T: 65, L: 1, C: 12, V: 33, ignoreEvery: 4 }),
   ...exampleCases({ ...BASE, B: 1, L: 1, V: 397 }, { maxStorageBufferBindingSize: 40_960, maxBufferSize: 81_920 }),
+  recomputeCase({ ...BASE, L: 3 }),
+  recomputeCase({ ...BASE, L: 3, B: 2, dropout: 0.3 }),
 ];
