@@ -1,101 +1,150 @@
-import { parseArgs } from "node:util";
-import { TrainingBatches } from "../src/data/batches.ts";
-import { Random } from "../src/data/random.ts";
+import { cpus, loadavg } from "node:os";
 import { pinBackend } from "../src/gpu/backend.ts";
 import { Gpu } from "../src/gpu/device.ts";
-import { type KernelTime, profile } from "../src/gpu/timing.ts";
-import type { RunConfig } from "../src/train/config.ts";
-import { reportDevice } from "../src/train/device_report.ts";
+import { type DispatchTime, timeDispatches } from "../src/gpu/timing.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { CORPUS_TOKENS, WORKLOADS } from "./workloads.ts";
+import { findCard } from "./card.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { Child, type Launch } from "./child.ts";
+import { betweenDispatches, groupDispatches, kernelTable, profileTable } from "./kernels.ts";
+import { parseOptions, USAGE } from "./options.ts";
+import { findPeers } from "./peers.ts";
+import { race, standings } from "./race.ts";
+import { machineSection, type Report, type Section, stepsSection, toConsole, toMarkdown } from "./report.ts";
+import { randomBatches, shapeOf, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 /**
- * `deno task bench [S] [M] [L]` (default S and M): milliseconds a training step, tokens/s, GFLOP/s, their share of the
- * adapter's measured matmul, and each kernel's share of the step.
+ * `deno task bench`: training steps of Reverie and of the peers found here, in turns, and with `--kernels` and
+ * `--profile` where Reverie's steps spend their time. `bench/README.md` says how to read it.
  */
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { steps: { type: "string", default: "10" } },
-});
+/** Replays of a step's plans with a timestamp around each dispatch. */
+const PROFILED_ROUNDS = 5;
+/** No further replay begins after this long. */
+const PROFILED_MS = 60_000;
 
+const [load] = loadavg();
+const options = readOptions();
+const peers = await findPeers(options.peers);
 pinBackend();
 const gpu = await Gpu.open(navigator.gpu);
-const device = await reportDevice(gpu);
-const { gflops, gigabytesPerSecond } = device.measured;
-console.log(`${device.name} (${device.software ? "software" : "hardware"})`);
-console.log(`measured: matmul ${gflops.toFixed(1)} GFLOP/s, copy ${gigabytesPerSecond.toFixed(1)} GB/s\n`);
-for (const name of positionals.length > 0 ? positionals : ["S", "M"]) {
-  const config = WORKLOADS[name as keyof typeof WORKLOADS];
-  if (!config) throw new Error(`there is no workload ${name}: ${Object.keys(WORKLOADS).join(", ")}`);
-  await benchStep(name, config, Number(values.steps));
-}
+const sections: Section[] = [];
+const report: Report = {
+  date: new Date().toISOString(),
+  machine: {
+    adapter: gpu.identity.name,
+    software: gpu.identity.software,
+    processor: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    deno: Deno.version.deno,
+    load,
+  },
+  ceiling: await measureCeiling(gpu),
+  card: await findCard(peers.pytorch?.card ?? null),
+  workloads: [],
+};
+show(machineSection(report));
+for (const note of peers.notes) console.log(`  without ${note}`);
+console.log();
+for (const name of options.workloads) await benchWorkload(name);
 gpu.close();
+if (options.json) await Deno.writeTextFile(options.json, JSON.stringify(report, null, 2) + "\n");
+if (options.markdown) await Deno.writeTextFile(options.markdown, sections.map(toMarkdown).join("\n"));
 
-async function benchStep(name: string, config: RunConfig, steps: number): Promise<void> {
-  const { model, batch_size: B, context_length: T, tokenizer } = config;
-  const trainer = await Trainer.create(gpu, config);
-  const batches = randomBatches(config);
-  const firstMs = await time(() => trainer.train(batches, 1));
-  await trainer.train(batches, 1);
-  const times: number[] = [];
-  for (let i = 0; i < steps; i++) times.push(await time(() => trainer.train(batches, 1)));
-  const plans = [trainer.plans.microStep, trainer.plans.update];
-  const costs = plans.flatMap(({ dispatches }) => dispatches).map(({ cost }) => cost);
-  const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
-  const ms = median(times);
-  const rate = flops / ms / 1e6;
-  console.log(
-    `${name}: ${model.n_layer} layers, ${model.n_head} heads, ${model.n_embd} wide, T ${T}, B ${B}, V ${tokenizer.vocab_size}`,
-  );
-  console.log(
-    `  ${ms.toFixed(1)} ms a step (median of ${steps}; ${Math.min(...times).toFixed(1)}–${
-      Math.max(...times).toFixed(1)
-    }), first ${firstMs.toFixed(0)} ms, ${costs.length} dispatches`,
-  );
-  console.log(
-    `  ${(1000 * B * T / ms).toFixed(0)} tokens/s, ${rate.toFixed(1)} GFLOP/s (${(flops / 1e9).toFixed(2)} GFLOP), ` +
-      `${(100 * rate / gflops).toFixed(0)} % of the measured matmul\n`,
-  );
-  if (gpu.device.features.has("timestamp-query")) printKernels(await profile(gpu, plans));
-  else console.log("  no shares of kernels: the adapter has no timestamp queries\n");
-  trainer.free();
-}
-
-function printKernels(kernels: readonly KernelTime[]): void {
-  const profiled = kernels.reduce((sum, kernel) => sum + kernel.elapsedMs, 0);
-  console.log("  kernel                          share      ms  dispatches  GFLOP/s    GB/s");
-  for (const kernel of kernels) {
-    console.log(
-      `  ${kernel.name.padEnd(30)} ${(100 * kernel.elapsedMs / profiled).toFixed(1).padStart(5)} %` +
-        `${kernel.elapsedMs.toFixed(2).padStart(8)}${String(kernel.dispatches).padStart(12)}` +
-        `${(kernel.flops / kernel.elapsedMs / 1e6).toFixed(1).padStart(9)}` +
-        `${(kernel.bytes / kernel.elapsedMs / 1e6).toFixed(1).padStart(8)}`,
-    );
-  }
-  console.log();
-}
-
-function randomBatches(config: RunConfig): TrainingBatches {
-  const random = new Random(config.seed, 0);
-  const tokens = Uint32Array.from({ length: CORPUS_TOKENS }, () => random.below(config.tokenizer.vocab_size));
-  const source = {
-    length: CORPUS_TOKENS,
-    read: (offset: number, count: number) => tokens.subarray(offset, offset + count),
+async function benchWorkload(name: WorkloadName): Promise<void> {
+  const config = WORKLOADS[name];
+  const shape = shapeOf(config);
+  const workload: Report["workloads"][number] = {
+    name,
+    shape,
+    flops: NaN,
+    tokens: config.batch_size * config.context_length,
+    results: [],
+    standings: [],
+    about: {},
+    kernels: [],
+    betweenDispatchesMs: null,
+    notes: [],
   };
-  return new TrainingBatches(source, {
-    contextLength: config.context_length,
-    batchSize: config.batch_size,
-    seed: config.seed,
-  });
+  report.workloads.push(workload);
+  if (options.rounds > 0) {
+    const children: Child[] = [];
+    try {
+      for (const launch of [reverie(name), ...peers.launches]) {
+        progress(`${name}: starting ${launch.name}`);
+        try {
+          const child = await Child.start(launch, shape);
+          children.push(child);
+          workload.about[launch.name] = String(child.about.ready);
+          if (launch.name === "reverie") workload.flops = Number(child.about.flops);
+        } catch (error) {
+          if (launch.name === "reverie") throw error;
+          workload.notes.push(`${launch.name}: ${error instanceof Error ? error.message : error}`);
+        }
+      }
+      workload.results = await race(children, options.rounds, Math.log(shape.vocabulary), (participant, round) => {
+        progress(`${name}: ${participant}, ${round === 0 ? "warm-up" : `round ${round} of ${options.rounds}`}`);
+      });
+    } finally {
+      await Promise.all(children.map((child) => child.stop()));
+      progress("");
+    }
+    workload.standings = standings(workload.results, workload);
+    show(stepsSection(workload, report));
+  }
+  if (options.kernels || options.profile) await benchKernels(workload);
 }
 
-async function time(work: () => Promise<unknown>): Promise<number> {
+async function benchKernels(workload: Report["workloads"][number]): Promise<void> {
+  if (!gpu.device.features.has("timestamp-query")) {
+    return show({ title: workload.name, lines: ["no kernels: the adapter has no timestamp queries"], table: null });
+  }
+  const config = WORKLOADS[workload.name as WorkloadName];
+  const trainer = await Trainer.create(gpu, config);
+  await trainer.train(randomBatches(config), 1); // compiles, and leaves a batch to replay
+  const rounds: DispatchTime[][] = [];
+  const plans = [trainer.plans.microStep, trainer.plans.update];
   const start = performance.now();
-  await work();
-  return performance.now() - start;
+  for (let round = 0; round < PROFILED_ROUNDS; round++) {
+    if (round > 0 && performance.now() - start > PROFILED_MS) break;
+    progress(`${workload.name}: kernels, round ${round + 1} of ${PROFILED_ROUNDS}`);
+    rounds.push(await timeDispatches(gpu, plans));
+  }
+  progress("");
+  trainer.free();
+  workload.kernels = groupDispatches(rounds);
+  workload.betweenDispatchesMs = betweenDispatches(rounds);
+  const lines = [`timestamps around each dispatch, medians over ${rounds.length} replays of a step`];
+  if (options.profile) {
+    const table = profileTable(workload.kernels, workload.betweenDispatchesMs, report.ceiling);
+    show({ title: `${workload.name}, shares of a step`, lines, table });
+  }
+  if (options.kernels) {
+    const table = kernelTable(workload.kernels, report.ceiling);
+    show({ title: `${workload.name}, kernels by shape`, lines, table });
+  }
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+function reverie(name: WorkloadName): Launch {
+  const script = new URL("./reverie.ts", import.meta.url).pathname;
+  return { name: "reverie", command: [Deno.execPath(), "run", "-A", script, name] };
+}
+
+function readOptions() {
+  try {
+    return parseOptions(Deno.args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    Deno.exit(2);
+  }
+}
+
+function show(section: Section): void {
+  sections.push(section);
+  console.log(toConsole(section));
+}
+
+/** One line that is written over, on a terminal; nothing elsewhere. */
+function progress(text: string): void {
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }

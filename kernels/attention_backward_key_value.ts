@@ -1,16 +1,24 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
+import { emitBackwardKeyValue, laneVariants } from "./attention_lanes.ts";
 import source from "./attention_backward_key_value.wgsl" with { type: "text" };
-import { dropoutConstant, dropoutSource } from "./shared/dropout.ts";
-import { headVariants } from "./shared/head_vectors.ts";
+import simple from "./attention_backward_key_value_simple.wgsl" with { type: "text" };
+import { dropoutSource } from "./shared/dropout.ts";
+import { HEAD_DIMS, headVariants } from "./shared/head_vectors.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
-/** The keys' and values' parts of dqkv (B, T, 3C). */
+/** The keys' and values' parts of dqkv (B·T, 3C). */
 export const attentionBackwardKeyValue = defineKernel({
   name: "attention_backward_key_value",
   source: source + dropoutSource + step,
-  bindings: { step: "uniform", qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "read_write" },
-  dims: { batch: "u32", heads: "u32", context: "u32", head_size: "u32", site: "u32", dropout: "f32" },
-  variants: headVariants<"dropout">(dropoutConstant),
+  bindings: { step: "uniform", qkv: "matrix", dy: "matrix", lse: "read", delta: "read", dqkv: "matrix_write" },
+  dims: HEAD_DIMS,
+  variants: [
+    ...laneVariants(
+      (headSize) => headSize <= 32 ? { held: 2, step: 4 } : { held: 1, step: 2 },
+      emitBackwardKeyValue,
+    ),
+    ...headVariants(simple),
+  ],
   cost: ({ batch, heads, context, head_size }) => ({
     flops: 4 * batch * heads * context * context * head_size,
     bytes: 24 * batch * context * heads * head_size,

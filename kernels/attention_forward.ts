@@ -1,16 +1,21 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
+import { emitForward, laneVariants } from "./attention_lanes.ts";
 import source from "./attention_forward.wgsl" with { type: "text" };
-import { dropoutConstant, dropoutSource } from "./shared/dropout.ts";
-import { headVariants } from "./shared/head_vectors.ts";
+import simple from "./attention_forward_simple.wgsl" with { type: "text" };
+import { dropoutSource } from "./shared/dropout.ts";
+import { HEAD_DIMS, headVariants } from "./shared/head_vectors.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
-/** y (B, T, C) and lse (B, H, T) from qkv (B, T, 3C). */
+/** y (B·T, C) and lse (B, H, T) from qkv (B·T, 3C). */
 export const attentionForward = defineKernel({
   name: "attention_forward",
   source: source + dropoutSource + step,
-  bindings: { step: "uniform", qkv: "read", y: "read_write", lse: "read_write" },
-  dims: { batch: "u32", heads: "u32", context: "u32", head_size: "u32", site: "u32", dropout: "f32" },
-  variants: headVariants<"dropout">(dropoutConstant),
+  bindings: { step: "uniform", qkv: "matrix", y: "matrix_write", lse: "read_write" },
+  dims: HEAD_DIMS,
+  variants: [
+    ...laneVariants((headSize) => ({ held: 2, step: headSize <= 32 ? 4 : 2 }), emitForward),
+    ...headVariants(simple),
+  ],
   // Half of the T × T pairs, two products of D multiply-adds each.
   cost: ({ batch, heads, context, head_size }) => ({
     flops: 2 * batch * heads * context * context * head_size,

@@ -10,7 +10,9 @@ fn gelu(v: vec4<f32>) -> vec4<f32> {
   return v * gelu_sigmoid(v);
 }
 
-fn gelu_slope(v: vec4<f32>) -> vec4<f32> {
+// Past |20| it is 0 or 1 to the last bit, where its terms would be powers of v times nearly nothing.
+fn gelu_slope(x: vec4<f32>) -> vec4<f32> {
+  let v = clamp(x, vec4(-20.0), vec4(20.0));
   let s = gelu_sigmoid(v);
   return s + v * s * (1.0 - s) * (1.5957691216 * (1.0 + 0.134145 * v * v)); // 3 * 0.044715
 }

@@ -1,4 +1,5 @@
 import type { AdapterTraits, Variant } from "#src/gpu/kernel.ts";
+import { dropoutConstant } from "./dropout.ts";
 import reduce from "./reduce.wgsl" with { type: "text" };
 
 /** The element type of queries, keys and values: vec4 where a head is made of whole ones. */
@@ -12,6 +13,19 @@ alias Element = f32;
 fn inner(a: Element, b: Element) -> f32 { return a * b; }
 fn head_vectors(head_size: u32) -> u32 { return head_size; }
 `;
+
+/** WGSL of the accessors of Elements that a program calls: `get_x(row, i)` and `put_x(row, i, value)`. */
+function accessors(program: string, width: number): string {
+  const names = (verb: string) =>
+    new Set([...program.matchAll(new RegExp(`\\b${verb}_(\\w+)\\(`, "g"))].map((m) => m[1]));
+  const [get, put, column] = width === 4 ? ["load", "store", "4u * i"] : ["element", "store_element", "i"];
+  return [
+    ...[...names("get")].map((x) => `fn get_${x}(row: u32, i: u32) -> Element { return ${get}_${x}(row, ${column}); }`),
+    ...[...names("put")].map((x) =>
+      `fn put_${x}(row: u32, i: u32, value: Element) { ${put}_${x}(row, ${column}, value); }`
+    ),
+  ].join("\n") + "\n";
+}
 
 /** An invocation has a row of a head to itself. */
 const ALONE = `
@@ -33,35 +47,44 @@ const LARGEST_HEAD_ALONE = 128;
 /** Past this, 64 lanes would hold more than WGSL's 8 KiB of a function's variables. */
 const LARGEST_HEAD_OF_64_LANES = 8192;
 
-type HeadDims = "batch" | "heads" | "context" | "head_size";
+/** The dims of every attention kernel, in the order of their struct. */
+export const HEAD_DIMS = {
+  batch: "u32",
+  heads: "u32",
+  context: "u32",
+  head_size: "u32",
+  site: "u32",
+  dropout: "f32",
+} as const;
+export type HeadVariant = Variant<keyof typeof HEAD_DIMS>;
+export type HeadDims = Record<keyof typeof HEAD_DIMS, number>;
 
 /**
- * Variants of an attention kernel: an invocation for each row of each head, or a workgroup where heads are large.
- * `VECTORS` is what one invocation holds of a row, `ROWS` the rows of a workgroup.
- * @param more constants beside these, from dims that the kernel has
+ * Variants of an attention kernel that fit any head: an invocation for each row of each head, or a workgroup where
+ * heads are large. `VECTORS` is what one invocation holds of a row, `ROWS` the rows of a workgroup.
+ * @param program WGSL that both run
  */
-export function headVariants<More extends string = never>(
-  more: (dims: Record<HeadDims | More, number>) => Record<string, number> = () => ({}),
-): readonly Variant<HeadDims | More>[] {
-  type Dims = Record<HeadDims | More, number>;
-  const alone = (name: string, width: number, rows: number, when: Variant<HeadDims | More>["when"]) => ({
+export function headVariants(program: string): HeadVariant[] {
+  const body = (width: number, sharing: string) => () =>
+    (width === 4 ? VEC4 : SCALAR) + accessors(program, width) + sharing + program;
+  const alone = (name: string, width: number, rows: number, when: HeadVariant["when"]): HeadVariant => ({
     name,
     when,
-    body: () => (width === 4 ? VEC4 : SCALAR) + ALONE,
-    constants: (dims: Dims) => ({
+    body: body(width, ALONE),
+    constants: (dims) => ({
       VECTORS: dims.head_size / width,
       LANES: 1,
       ROWS: rows,
       WORKGROUP: rows,
-      ...more(dims),
+      ...dropoutConstant(dims),
     }),
-    workgroups: ({ batch, heads, context }: Dims) => batch * heads * Math.ceil(context / rows),
+    workgroups: ({ batch, heads, context }) => batch * heads * Math.ceil(context / rows),
   });
-  const together = (name: string, width: number, when?: Variant<HeadDims | More>["when"]) => ({
+  const together = (name: string, width: number, when?: HeadVariant["when"]): HeadVariant => ({
     name,
     when,
-    body: () => (width === 4 ? VEC4 : SCALAR) + TOGETHER,
-    constants: (dims: Dims) => {
+    body: body(width, TOGETHER),
+    constants: (dims) => {
       const lanes = dims.head_size > LARGEST_HEAD_OF_64_LANES ? 256 : 64;
       const vectors = dims.head_size / width;
       return {
@@ -70,13 +93,13 @@ export function headVariants<More extends string = never>(
         LANES: lanes,
         ROWS: 1,
         WORKGROUP: lanes,
-        ...more(dims),
+        ...dropoutConstant(dims),
       };
     },
-    workgroups: ({ batch, heads, context }: Dims) => batch * heads * context,
+    workgroups: ({ batch, heads, context }) => batch * heads * context,
   });
-  const whole = ({ head_size }: Record<HeadDims, number>) => head_size % 4 === 0;
-  const small = ({ head_size }: Record<HeadDims, number>) => head_size <= LARGEST_HEAD_ALONE;
+  const whole = ({ head_size }: HeadDims) => head_size % 4 === 0;
+  const small = ({ head_size }: HeadDims) => head_size <= LARGEST_HEAD_ALONE;
   return [
     // Small workgroups keep the causal triangle's work even over a CPU's threads.
     alone("vec4, 8 rows", 4, 8, (dims, { software }: AdapterTraits) => software && whole(dims) && small(dims)),

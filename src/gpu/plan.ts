@@ -9,6 +9,7 @@ interface Dispatch {
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   workgroups: [number, number];
+  dims: Readonly<Record<string, number>>;
   cost: Cost;
 }
 type Step =
@@ -80,6 +81,7 @@ export class Plan {
       pipeline: this.gpu.pipeline(kernel.name, kernel.code(variant, dims, bindings), layout),
       bindGroup,
       workgroups: fold(variant.workgroups(dims), this.gpu.limits.maxComputeWorkgroupsPerDimension),
+      dims,
       cost: kernel.cost(dims),
     });
   }
@@ -138,8 +140,8 @@ export class Plan {
     }
   }
 
-  /** Each dispatch's kernel and cost, in order. */
-  get dispatches(): readonly { label: string; cost: Cost }[] {
+  /** Each dispatch's kernel, dims and cost, in order. */
+  get dispatches(): readonly { label: string; dims: Readonly<Record<string, number>>; cost: Cost }[] {
     return this.#steps.filter((step) => step.kind === "dispatch");
   }
 

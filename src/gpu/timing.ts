@@ -1,6 +1,17 @@
 import type { Gpu } from "./device.ts";
+import type { Cost } from "./kernel.ts";
 import type { Plan } from "./plan.ts";
 import { Readback } from "./readback.ts";
+
+/** One dispatch of a recorded plan, and what it took. */
+export interface DispatchTime {
+  label: string;
+  dims: Readonly<Record<string, number>>;
+  cost: Cost;
+  elapsedMs: number;
+  /** From the previous dispatch's end to this one's begin: the pass, and copies and clears before it; 0 for a first. */
+  gapMs: number;
+}
 
 /** What the dispatches of one kernel took, summed over a profile. */
 export interface KernelTime {
@@ -15,26 +26,37 @@ export interface KernelTime {
 const MAX_QUERIES = 4096;
 
 /**
- * Runs the plans once with a timestamp around every dispatch, and sums by kernel, the longest first.
+ * Runs the plans once with a timestamp around every dispatch.
  * A pass for each dispatch costs a little: shares are what to read, not the sum.
  * @throws Error where the adapter has no timestamp queries
  */
-export async function profile(gpu: Gpu, plans: readonly Plan[]): Promise<KernelTime[]> {
+export async function timeDispatches(gpu: Gpu, plans: readonly Plan[]): Promise<DispatchTime[]> {
   if (!gpu.device.features.has("timestamp-query")) throw new Error(`${gpu.identity.name} has no timestamp queries`);
-  const times = new Map<string, KernelTime>();
+  const times: DispatchTime[] = [];
   for (const plan of plans) {
     for (let first = 0; first < plan.dispatches.length; first += MAX_QUERIES / 2) {
       const part = plan.dispatches.slice(first, first + MAX_QUERIES / 2);
       const stamps = await timestamps(gpu, plan, first, part.length);
-      part.forEach(({ label, cost }, index) => {
-        const time = times.get(label) ?? { name: label, dispatches: 0, elapsedMs: 0, flops: 0, bytes: 0 };
-        time.dispatches++;
-        time.elapsedMs += Number(stamps[2 * index + 1] - stamps[2 * index]) / 1e6;
-        time.flops += cost.flops;
-        time.bytes += cost.bytes;
-        times.set(label, time);
+      part.forEach(({ label, dims, cost }, index) => {
+        const [begin, end] = [stamps[2 * index], stamps[2 * index + 1]];
+        const gapMs = index === 0 ? 0 : Number(begin - stamps[2 * index - 1]) / 1e6;
+        times.push({ label, dims, cost, elapsedMs: Number(end - begin) / 1e6, gapMs });
       });
     }
+  }
+  return times;
+}
+
+/** As `timeDispatches`, summed by kernel, the longest first. */
+export async function profile(gpu: Gpu, plans: readonly Plan[]): Promise<KernelTime[]> {
+  const times = new Map<string, KernelTime>();
+  for (const { label, cost, elapsedMs } of await timeDispatches(gpu, plans)) {
+    const time = times.get(label) ?? { name: label, dispatches: 0, elapsedMs: 0, flops: 0, bytes: 0 };
+    time.dispatches++;
+    time.elapsedMs += elapsedMs;
+    time.flops += cost.flops;
+    time.bytes += cost.bytes;
+    times.set(label, time);
   }
   return [...times.values()].sort((a, b) => b.elapsedMs - a.elapsedMs);
 }

@@ -1,4 +1,3 @@
-import { attentionBackwardDelta } from "#kernels/attention_backward_delta.ts";
 import { attentionBackwardKeyValue } from "#kernels/attention_backward_key_value.ts";
 import { attentionBackwardQuery } from "#kernels/attention_backward_query.ts";
 import { attentionForward } from "#kernels/attention_forward.ts";
@@ -10,7 +9,7 @@ export interface AttentionDims {
   batch: number;
   heads: number;
   context: number;
-  /** D = C / H. */
+  /** D = C / H. Where it is no multiple of 4, matrices are stored as scalars: heads do not begin at whole vec4s. */
   head_size: number;
   /** Which dropout of the model this is: distinct sites draw distinct masks. */
   site: number;
@@ -41,8 +40,6 @@ export function recordAttentionBackward(
   },
   dims: AttentionDims,
 ): void {
-  const { batch, heads, context, head_size } = dims;
-  plan.record(attentionBackwardDelta, { dy, y, delta }, { batch, heads, context, head_size });
-  plan.record(attentionBackwardQuery, { step, qkv, dy, lse, delta, dqkv }, dims);
+  plan.record(attentionBackwardQuery, { step, qkv, y, dy, lse, delta, dqkv }, dims);
   plan.record(attentionBackwardKeyValue, { step, qkv, dy, lse, delta, dqkv }, dims);
 }

@@ -1,13 +1,24 @@
-import { biasBackward } from "#kernels/bias_backward.ts";
-import { matmulBias, matmulNN, matmulNT, matmulTN } from "#kernels/matmul.ts";
-import type { Tensor } from "#src/gpu/memory.ts";
+import {
+  matmulBias,
+  matmulBiasGelu,
+  matmulBiasResidual,
+  matmulNN,
+  matmulNNAdd,
+  matmulNT,
+  matmulNTGelu,
+  matmulTN,
+  matmulTNBias,
+} from "#kernels/matmul.ts";
+import type { Matrix, MatrixStorage } from "#src/gpu/matrix.ts";
+import { dropoutFactors } from "../../reference/counter_random.ts";
+import * as gelu from "../../reference/gelu.ts";
 import { matmul, type MatmulForm } from "../../reference/matmul.ts";
 import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 import { variantsOf } from "../variants.ts";
-import { assertClose, F32_EPSILON, Workbench } from "../workbench.ts";
+import { arenaStorage, asStored, F32_EPSILON, storageName, storagesFor, Workbench } from "../workbench.ts";
 
-/** M, N, K around the tiles: 8 rows by 128 columns on software adapters, 32 by 32 on cards, vectors of 4 along K. */
+/** M, N, K around the tiles: 8, 16 and 32 rows by 64 columns on software adapters, 64 by 64 on cards, vec4s along K. */
 const SIZES = [
   [1, 1, 1],
   [1, 257, 48],
@@ -16,137 +27,254 @@ const SIZES = [
   [9, 65, 17],
   [17, 63, 33],
   [31, 33, 64],
-  [32, 32, 63],
   [33, 31, 65],
-  [51, 144, 48],
-  [7, 127, 6],
-  [8, 128, 7],
-  [9, 129, 8],
-  [65, 1, 3],
-  [128, 65, 2],
+  [52, 144, 48],
+  [64, 64, 64],
+  [65, 68, 36],
+  [128, 66, 2],
+  [132, 12, 76],
 ];
-
-const KERNELS = { nn: matmulNN, nt: matmulNT, tn: matmulTN };
 
 /** Sums of K products. */
 const tolerance = (K: number) => F32_EPSILON * (4 + 2 * Math.sqrt(K));
 
-/** Rows of `width` laid `stride` apart; `filler` stands where only the layout puts something. */
-function lay(rows: Float64Array, width: number, stride: number, filler: number): Float64Array {
-  const laid = new Float64Array(rows.length / width * stride).fill(filler);
-  for (let r = 0; r < rows.length / width; r++) laid.set(rows.subarray(r * width, (r + 1) * width), r * stride);
-  return laid;
+const SEED = 99;
+const SITE = 5;
+
+/** `kernel`'s variants, without large tiles over what software adapters do not keep matrices in: LLVM takes seconds. */
+function variantsOn<B extends string, D extends string>(
+  { kind, element }: MatrixStorage,
+  ...[kernel, dims, gpu]: Parameters<typeof variantsOf<B, D>>
+): ReturnType<typeof variantsOf<B, D>> {
+  return variantsOf(kernel, dims, gpu).filter(({ name }) =>
+    kind === "texture" || name.includes("(4×4") ||
+    (element === "f32" && name.includes("(8×8 broadcast"))
+  );
 }
 
-/** c's rows, and one more that no kernel may touch: c is often the front of a larger buffer. */
-function resultTensor(bench: Workbench, name: string, rows: Float64Array, [M, N, stride]: number[]): Tensor {
-  const c = new Float64Array((M + 1) * stride).fill(FILLER);
-  c.set(lay(rows, N, stride, FILLER));
-  return bench.tensor(name, [M + 1, stride], c);
+/** Storages that fit rows of every one of these lengths. */
+function storagesOf(bench: Workbench, ...columns: number[]): readonly MatrixStorage[] {
+  return storagesFor(bench.gpu, columns.every((count) => count % 4 === 0) ? 4 : 1);
 }
 
-async function expectRows(
-  bench: Workbench,
-  c: Tensor,
-  expected: Float64Array,
-  width: number,
-  stride: number,
-  K: number,
-) {
-  const laid = await bench.read(c);
-  const rows = Float32Array.from(expected, (_, i) => laid[Math.floor(i / width) * stride + i % width]);
-  assertClose(c.name, rows, expected, tolerance(K));
-  // What lies past the last vector of a row, and past the last row, belongs to someone else.
-  const rest = laid.filter((_, i) => i % stride >= Math.ceil(width / 4) * 4 || i >= expected.length / width * stride);
-  assertClose(`untouched part of ${c.name}`, rest, new Float64Array(rest.length).fill(FILLER), 0);
+interface Sizes {
+  M: number;
+  N: number;
+  K: number;
 }
 
-/** Finite, for a contract that pads `a` with zeros only; large, so that reading it shows. */
-const FILLER = 2 ** 40;
-
-const LAYOUTS: Record<string, (width: number) => number> = {
-  "tight rows": (width) => width,
-  "rows in whole vectors": (width) => Math.ceil(width / 4) * 4,
-  "rows far apart": (width) => Math.ceil(width / 4) * 4 + 8,
-};
-
-function productCase(form: MatmulForm, [M, N, K]: number[], layout: string): GpuCase {
+/** The operands of a product as they lie in memory, and what they hold once stored. */
+function operands(bench: Workbench, form: MatmulForm, { M, N, K }: Sizes, storage: MatrixStorage) {
+  const random = new Random(M * N + K);
+  const [rowsA, rowsB] = [form === "tn" ? K : M, form === "nt" ? N : K];
+  const [a, b] = [random.normals(M * K), random.normals(K * N)].map((values) => asStored(values, storage));
   return {
-    name: `${form}: ${M} × ${N} × ${K}, ${layout}`,
+    random,
+    a,
+    b,
+    matrices: {
+      a: bench.matrix("a", rowsA, M * K / rowsA, a, storage),
+      b: bench.matrix("b", rowsB, K * N / rowsB, b, storage),
+    },
+  };
+}
+
+/** A result in the middle of a larger matrix, whose other elements no kernel may touch. */
+async function expectUntouchedAround(bench: Workbench, c: Matrix, before: Float64Array): Promise<void> {
+  const whole = { ...c, rows: c.rows + 1, origin: { row: 0, column: 0 } };
+  const last = (await bench.read(whole)).subarray(c.rows * c.columns);
+  const expected = before.subarray(c.rows * c.columns);
+  if (last.some((value, i) => value !== expected[i])) throw new Error(`${c.name}: wrote past its last row`);
+}
+
+function productCase(form: MatmulForm, [M, N, K]: number[]): GpuCase {
+  const kernels = { nn: [matmulNN, matmulNNAdd], nt: [matmulNT], tn: [matmulTN] }[form];
+  return {
+    name: `${form}: ${M} × ${N} × ${K}`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const random = new Random(M * N + K);
-        const [widthA, widthB] = [form === "tn" ? M : K, form === "nt" ? K : N];
-        const [a, b, before] = [random.normals(M * K), random.normals(K * N), random.normals(M * N)];
-        const stride = LAYOUTS[layout];
-        const strides = { a_stride: stride(widthA), b_stride: stride(widthB), c_stride: stride(N) };
-        const operands = {
-          a: bench.tensor("a", [M * K / widthA, strides.a_stride], lay(a, widthA, strides.a_stride, 0)),
-          b: bench.tensor("b", [K * N / widthB, strides.b_stride], lay(b, widthB, strides.b_stride, FILLER)),
-        };
-        for (const accumulate of [0, 1]) {
-          const dims = { m: M, n: N, k: K, ...strides, accumulate };
-          const expected = matmul(form, a, b, { M, N, K }, accumulate ? before : undefined);
-          for (const { name, kernel } of variantsOf(KERNELS[form], dims)) {
-            const start = accumulate ? before : new Float64Array(M * N).fill(NaN);
-            const c = resultTensor(bench, `c of ${name}`, start, [M, N, strides.c_stride]);
-            bench.plan.record(kernel, { ...operands, c }, dims);
-            bench.run();
-            bench.plan.free();
-            await expectRows(bench, c, expected, N, strides.c_stride, K);
+        const dims = { m: M, n: N, k: K, site: 0, dropout: 0 };
+        for (const storage of storagesOf(bench, N, K, form === "tn" ? M : 4)) {
+          const { a, b, random, matrices } = operands(bench, form, { M, N, K }, storage);
+          const before = random.normals((M + 1) * N);
+          for (const kernel of kernels) {
+            const adds = kernel.bindings.c === "matrix_add";
+            const held = adds ? arenaStorage(N) : storage;
+            const start = asStored(before, held);
+            const expected = matmul(form, a, b, { M, N, K }, adds ? start.subarray(0, M * N) : undefined);
+            for (const { name, kernel: variant } of variantsOn(storage, kernel, dims, gpu)) {
+              const c = { ...bench.matrix(`c of ${name}`, M + 1, N, start, held), rows: M };
+              bench.plan.record(variant, { ...matrices, c }, dims);
+              bench.run();
+              bench.plan.free();
+              await bench.expect(c, expected, tolerance(K));
+              await expectUntouchedAround(bench, c, start);
+            }
           }
         }
       }),
   };
 }
 
-function biasCase([M, N, K]: number[]): GpuCase {
+/** Parts of larger matrices: rows and columns that begin somewhere inside. */
+function partCase(storage: MatrixStorage): GpuCase {
   return {
-    name: `with bias: ${M} × ${N} × ${K}`,
+    name: `parts of matrices, ${storageName(storage)}`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const random = new Random(M + N + K);
-        const [a, b, bias] = [random.normals(M * K), random.normals(K * N), random.normals(N)];
-        const repeated = Float64Array.from({ length: M * N }, (_, i) => bias[i % N]);
-        const expected = matmul("nn", a, b, { M, N, K }, repeated);
-        const stride = (width: number) => Math.ceil(width / 4) * 4;
-        const dims = { m: M, n: N, k: K, a_stride: stride(K), b_stride: stride(N), c_stride: stride(N), accumulate: 0 };
-        const operands = {
-          a: bench.tensor("a", [M, stride(K)], lay(a, K, stride(K), 0)),
-          b: bench.tensor("b", [K, stride(N)], lay(b, N, stride(N), FILLER)),
-          bias: bench.tensor("bias", [stride(N)], lay(bias, N, stride(N), FILLER)),
+        const [M, N, K] = [9, 12, 8];
+        const random = new Random(M);
+        const values = (rows: number, columns: number) => asStored(random.normals(rows * columns), storage);
+        const whole = { a: values(20, 24), b: values(16, 20) };
+        const cut = (from: Float64Array, columns: number, row: number, column: number, rows: number, width: number) =>
+          Float64Array.from({ length: rows * width }, (_, i) =>
+            from[(row + Math.floor(i / width)) * columns + column + i % width]);
+        const expected = matmul("nn", cut(whole.a, 24, 3, 12, M, K), cut(whole.b, 20, 5, 4, K, N), { M, N, K });
+        const a = {
+          ...bench.matrix("a", 20, 24, whole.a, storage),
+          rows: M,
+          columns: K,
+          origin: { row: 3, column: 12 },
         };
-        for (const { name, kernel } of variantsOf(matmulBias, dims)) {
-          const c = resultTensor(bench, `c of ${name}`, new Float64Array(M * N).fill(NaN), [M, N, stride(N)]);
-          bench.plan.record(kernel, { ...operands, c }, dims);
-          bench.run();
-          bench.plan.free();
-          await expectRows(bench, c, expected, N, stride(N), K);
+        const b = {
+          ...bench.matrix("b", 16, 20, whole.b, storage),
+          rows: K,
+          columns: N,
+          origin: { row: 5, column: 4 },
+        };
+        const c = {
+          ...bench.outputMatrix("c", 12, 24, storage),
+          rows: M,
+          columns: N,
+          origin: { row: 2, column: 8 },
+        };
+        const dims = { m: M, n: N, k: K, site: 0, dropout: 0 };
+        bench.plan.record(matmulNN, { a, b, c }, dims);
+        bench.run();
+        await bench.expect(c, expected, tolerance(K));
+      }),
+  };
+}
+
+/** What layers do to a product before it is stored. */
+function layerCase([M, N, K]: number[], dropout: number): GpuCase {
+  return {
+    name: `layers: ${M} × ${N} × ${K}${dropout ? ", dropout" : ""}`,
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        const dims = { m: M, n: N, k: K, site: SITE, dropout };
+        const step = bench.step({ seed: SEED });
+        for (const storage of storagesOf(bench, N, K)) {
+          const { a, b, random, matrices } = operands(bench, "nn", { M, N, K }, storage);
+          const bias = asStored(random.normals(N), arenaStorage(N));
+          const biasMatrix = bench.matrix("bias", 1, N, bias, arenaStorage(N));
+          const product = matmul("nn", a, b, { M, N, K }, Float64Array.from({ length: M * N }, (_, i) => bias[i % N]));
+          const result = (name: string) => bench.outputMatrix(name, M, N, storage);
+          const run = () => {
+            bench.run();
+            bench.plan.free();
+          };
+          for (const { name, kernel } of variantsOn(storage, matmulBias, dims, gpu)) {
+            const c = result(`c of ${name}`);
+            bench.plan.record(kernel, { ...matrices, bias: biasMatrix, c }, dims);
+            run();
+            await bench.expect(c, product, tolerance(K));
+          }
+          for (const { name, kernel } of variantsOn(storage, matmulBiasGelu, dims, gpu)) {
+            const [hidden, c] = [result(`hidden of ${name}`), result(`c of ${name}`)];
+            bench.plan.record(kernel, { ...matrices, bias: biasMatrix, hidden, c }, dims);
+            run();
+            await bench.expect(hidden, product, tolerance(K));
+            await bench.expect(c, gelu.gelu(product), 2 * tolerance(K));
+          }
+          const residual = asStored(random.normals(M * N), storage);
+          const factors = dropout > 0 ? dropoutFactors(dropout, SEED, SITE, M, N) : new Float64Array(M * N).fill(1);
+          const sum = product.map((value, i) => residual[i] + value * factors[i]);
+          for (const { name, kernel } of variantsOn(storage, matmulBiasResidual, dims, gpu)) {
+            const c = result(`c of ${name}`);
+            const held = bench.matrix("residual", M, N, residual, storage);
+            bench.plan.record(kernel, { step, ...matrices, bias: biasMatrix, residual: held, c }, dims);
+            run();
+            await bench.expect(c, sum, 2 * tolerance(K));
+          }
         }
       }),
   };
 }
 
-function biasBackwardCase([rows, channels]: number[]): GpuCase {
+/** dx through a GELU, and the gradients of weight and bias in one pass. */
+function layerBackwardCase([M, N, K]: number[]): GpuCase {
   return {
-    name: `bias's gradient: ${rows} × ${channels}`,
+    name: `layers backward: ${M} × ${N} × ${K}`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const random = new Random(rows + channels);
-        const [dY, expected] = [random.normals(rows * channels), random.normals(channels)];
-        const dbias = bench.tensor("dbias", [channels], expected);
-        dY.forEach((dy, i) => expected[i % channels] += dy);
-        bench.plan.record(biasBackward, { dy: bench.tensor("dy", [rows, channels], dY), dbias }, { rows, channels });
-        bench.run();
-        await bench.expect(dbias, expected, tolerance(rows));
+        const dims = { m: M, n: N, k: K, site: 0, dropout: 0 };
+        for (const storage of storagesOf(bench, N, K)) {
+          const { a, b, random, matrices } = operands(bench, "nt", { M, N, K }, storage);
+          const hidden = asStored(random.normals(M * N, 2), storage);
+          const expected = gelu.geluBackward(matmul("nt", a, b, { M, N, K }), hidden);
+          for (const { name, kernel } of variantsOn(storage, matmulNTGelu, dims, gpu)) {
+            const c = bench.outputMatrix(`c of ${name}`, M, N, storage);
+            const held = bench.matrix("hidden", M, N, hidden, storage);
+            bench.plan.record(kernel, { ...matrices, hidden: held, c }, dims);
+            bench.run();
+            bench.plan.free();
+            await bench.expect(c, expected, 3 * tolerance(K));
+          }
+        }
+        for (const storage of storagesOf(bench, M, N)) {
+          const { a, b, random, matrices } = operands(bench, "tn", { M, N, K }, storage);
+          const held = arenaStorage(N);
+          const [before, biasBefore] = [random.normals(M * N), random.normals(N)].map((v) => asStored(v, held));
+          const expected = matmul("tn", a, b, { M, N, K }, before);
+          const sums = Float64Array.from(biasBefore);
+          b.forEach((value, i) => sums[i % N] += value);
+          for (const { name, kernel } of variantsOn(storage, matmulTNBias, dims, gpu)) {
+            const c = bench.matrix(`c of ${name}`, M, N, before, held);
+            const dbias = bench.matrix(`dbias of ${name}`, 1, N, biasBefore, held);
+            bench.plan.record(kernel, { ...matrices, c, dbias }, dims);
+            bench.run();
+            bench.plan.free();
+            await bench.expect(c, expected, tolerance(K));
+            await bench.expect(dbias, sums, tolerance(K));
+          }
+        }
       }),
   };
 }
 
+/** Values at the far ends: ±0, tails where GELU is 0 or x, and some whose cube overflows an f32. */
+const FAR = [0, -0, 6, -6, 20, -20, 1e13, -1e13].map(Math.fround);
+
+const farCase: GpuCase = {
+  name: "GELU's far ends",
+  run: (gpu) =>
+    Workbench.use(gpu, async (bench) => {
+      const N = FAR.length;
+      const dims = { m: 1, n: N, k: 1, site: 0, dropout: 0 };
+      const one = (name: string, value: number) => bench.matrix(name, 1, 1, Float64Array.of(value), SCALARS);
+      const row = (name: string, values: number[]) => bench.matrix(name, 1, N, Float64Array.from(values), SCALARS);
+      const [hidden, c, dx] = ["hidden", "c", "dx"].map((name) => bench.outputMatrix(name, 1, N, SCALARS));
+      const bias = row("bias", FAR.map(() => 0));
+      bench.plan.record(matmulBiasGelu, { a: one("a", 1), b: row("b", FAR), bias, hidden, c }, dims);
+      const ones = bench.matrix("ones", N, 1, new Float64Array(N).fill(1), SCALARS);
+      bench.plan.record(matmulNTGelu, { a: one("dy", 1), b: ones, hidden: row("x", FAR), c: dx }, dims);
+      bench.run();
+      const x = Float64Array.from(FAR);
+      await bench.expectWithin(c, gelu.gelu(x), (i) => 1e-6 * Math.max(1, Math.abs(x[i])));
+      await bench.expectWithin(dx, gelu.geluBackward(new Float64Array(N).fill(1), x), () => 3e-6);
+    }),
+};
+
+const SCALARS: MatrixStorage = { kind: "scalars", element: "f32" };
+
 export const cases: GpuCase[] = [
-  ...(["nn", "nt", "tn"] as const).flatMap((form) =>
-    SIZES.flatMap((size) => Object.keys(LAYOUTS).map((layout) => productCase(form, size, layout)))
-  ),
-  ...SIZES.map(biasCase),
-  ...[[1, 1], [7, 8], [8, 7], [9, 9], [51, 144], [65, 33]].map(biasBackwardCase),
+  ...(["nn", "nt", "tn"] as const).flatMap((form) => SIZES.map((size) => productCase(form, size))),
+  ...(["texture", "vectors", "scalars"] as const).map((kind) => partCase({ kind, element: "f32" })),
+  ...[[1, 1, 1], [9, 65, 17], [33, 12, 20], [65, 132, 8]].flatMap((size) => [
+    layerCase(size, 0),
+    layerCase(size, 0.3),
+    layerBackwardCase(size),
+  ]),
+  farCase,
 ];

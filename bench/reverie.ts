@@ -1,0 +1,36 @@
+/** Reverie as a participant: see `bench/child.ts`. Its first argument is a workload's name; the shape follows from it. */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { pinBackend } from "../src/gpu/backend.ts";
+import { Gpu } from "../src/gpu/device.ts";
+import { Trainer } from "../src/train/trainer.ts";
+import { randomBatches, WORKLOADS } from "./workloads.ts";
+
+const config = WORKLOADS[process.argv[2] as keyof typeof WORKLOADS];
+pinBackend();
+const gpu = await Gpu.open(navigator.gpu);
+const trainer = await Trainer.create(gpu, config);
+const batches = randomBatches(config);
+const dispatches = [trainer.plans.microStep, trainer.plans.update].flatMap((plan) => plan.dispatches);
+answer({
+  ready: gpu.identity.name,
+  flops: dispatches.reduce((sum, { cost }) => sum + cost.flops, 0),
+  dispatches: dispatches.length,
+});
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { steps } = JSON.parse(line);
+  const start = performance.now();
+  let loss = NaN;
+  for (let done = 0; done < steps;) {
+    const burst = Math.min(steps - done, trainer.mostSteps);
+    loss = (await trainer.train(batches, burst)).at(-1)!.loss;
+    done += burst;
+  }
+  answer({ elapsedMs: performance.now() - start, loss });
+}
+gpu.close();
+
+function answer(message: unknown): void {
+  console.log(JSON.stringify(message));
+}
