@@ -9,7 +9,7 @@ fn sum_of_row(lane: u32, value: f32) -> f32 { return value; }
 fn max_of_row(lane: u32, value: f32) -> f32 { return value; }
 fn row_barrier() {}
 `;
-/** A workgroup shares a row. */
+/** A workgroup shares a row: the same for all lanes in so many words, as barriers after a `return` need it. */
 const TOGETHER = `
 fn row_in_group(lane: u32) -> u32 { return 0u; }
 fn part_of_row(lane: u32) -> u32 { return lane; }
