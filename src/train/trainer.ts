@@ -4,7 +4,7 @@ import type { EvaluationBatch, TrainingBatches } from "../data/batches.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type BufferRange, Memory } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
-import { Readback } from "../gpu/readback.ts";
+import { READ_BLOCKS, Readback } from "../gpu/readback.ts";
 import { Submits } from "../gpu/submits.ts";
 import { Arena } from "../model/arena.ts";
 import { recordTensors } from "../model/batch_record.ts";
@@ -31,6 +31,16 @@ export interface StepResult {
   targets: number;
 }
 
+/** Steps encoded for the GPU: `submit`, then `read`, each once and in the order of preparation. */
+export interface Burst {
+  readonly steps: number;
+  /** Of the corpus, at its end. */
+  readonly epoch: number;
+  submit(): void;
+  /** What is submitted after the call, before the promise settles, keeps the GPU busy: see `READ_BLOCKS`. */
+  read(): Promise<{ results: StepResult[]; elapsedMs: number }>;
+}
+
 /** The factor on the gradients of an f16 run; 1 for f32. */
 export interface LossScale {
   scale: number;
@@ -51,8 +61,10 @@ const PATIENCE_MS = 200;
  * `create`; a step allocates nothing. Knows neither files nor who asked.
  */
 export class Trainer {
-  /** Updates made. */
+  /** Updates made and read back. */
   step = 0;
+  /** Steps prepared and not yet read back. */
+  #prepared = 0;
   readonly parameters: Arena;
   readonly moments: ReadonlyMap<string, Arena>;
   readonly readback: Readback;
@@ -182,15 +194,23 @@ export class Trainer {
 
   /** Trains for `steps` steps (at most `mostSteps`) and reads back once. */
   async train(batches: TrainingBatches, steps: number): Promise<StepResult[]> {
+    const burst = this.prepare(batches, steps);
+    burst.submit();
+    return (await burst.read()).results;
+  }
+
+  /** Packs and encodes the next `steps` steps (at most `mostSteps`). One burst may run while the next is prepared. */
+  prepare(batches: TrainingBatches, steps: number): Burst {
     const { gradient_accumulation_steps: microSteps } = this.config;
     const { record, staging, total, norm, ring } = this.#buffers;
+    const { queue } = this.gpu.device;
     const submits = this.#submits.train;
-    const start = performance.now();
+    const first = this.step + this.#prepared + 1;
+    this.#prepared += steps;
     const targets = Array.from(
       { length: steps },
-      (_, index) => this.#stage(batches, index * microSteps, this.step + index + 1),
+      (_, index) => this.#stage(batches, index * microSteps, first + index),
     );
-    this.#staging.upload(this.gpu.device.queue, staging, steps * microSteps);
     for (let index = 0; index < steps; index++) {
       this.#plans.begin.encode(submits.encoder);
       for (let micro = 0; micro < microSteps; micro++) {
@@ -203,19 +223,33 @@ export class Trainer {
       submits.encoder.copyBufferToBuffer(total, 0, ring, index * RING_STEP_BYTES, 4);
       submits.encoder.copyBufferToBuffer(norm, 0, ring, index * RING_STEP_BYTES + 4, 4);
     }
-    submits.submit();
-    const metrics = await this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
-    submits.measured(steps * microSteps, performance.now() - start);
-    return targets.map((targetCount, index) => {
-      const step = ++this.step;
-      return {
-        step,
-        targets: targetCount,
-        loss: metrics[2 * index] / targetCount,
-        lr: learningRate(this.config, step),
-        gradNorm: metrics[2 * index + 1],
-      };
-    });
+    let submittedAt = 0;
+    return {
+      steps,
+      epoch: batches.epoch,
+      submit: () => {
+        submittedAt = performance.now();
+        this.#staging.upload(queue, staging, steps * microSteps);
+        submits.submit();
+      },
+      read: async () => {
+        const reading = this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
+        const called = performance.now();
+        const metrics = await reading;
+        const elapsedMs = (READ_BLOCKS ? called : performance.now()) - submittedAt;
+        submits.measured(steps * microSteps, elapsedMs);
+        this.#prepared -= steps;
+        this.step += steps;
+        const results = targets.map((targetCount, index) => ({
+          step: first + index,
+          targets: targetCount,
+          loss: metrics[2 * index] / targetCount,
+          lr: learningRate(this.config, first + index),
+          gradNorm: metrics[2 * index + 1],
+        }));
+        return { results, elapsedMs };
+      },
+    };
   }
 
   /** Packs the micro-batches of update `step`, and gives how many targets they have. */
