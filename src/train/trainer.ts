@@ -12,7 +12,7 @@ import { RING_STEP_BYTES, RING_STEPS, trainerBuffers } from "../model/describe.t
 import { Gpt2 } from "../model/gpt2.ts";
 import { layOut } from "../model/layout.ts";
 import { parameterTable } from "../model/parameters.ts";
-import { recordGradientNorm, recordUpdate } from "../nn/optimizer.ts";
+import { recordGradientNorm, recordLossScale, recordUpdate } from "../nn/optimizer.ts";
 import { momentNames } from "../nn/optimizer_sizes.ts";
 import { modelConfig, type RunConfig, workloadOf } from "./config.ts";
 import { learningRate } from "./schedule.ts";
@@ -30,6 +30,16 @@ export interface StepResult {
   /** Targets in the batch: what the mean is over. */
   targets: number;
 }
+
+/** The factor on the gradients of an f16 run; 1 for f32. */
+export interface LossScale {
+  scale: number;
+  /** Steps with a finite gradient since it changed. */
+  finite_steps: number;
+}
+
+/** Where an f16 run starts; PyTorch's. */
+const FIRST_LOSS_SCALE = 2 ** 16;
 
 type TrainerBuffers = Record<keyof ReturnType<typeof trainerBuffers>, GPUBuffer>;
 
@@ -77,7 +87,8 @@ export class Trainer {
     };
     const rows = batchSize * model.context_length;
     this.#staging = new Staging(rows, gradientAccumulationSteps);
-    const batch = recordTensors(buffers.record, rows);
+    const loss_scale = whole(buffers.lossScale, 8);
+    const batch = { ...recordTensors(buffers.record, rows), loss_scale };
     const total = whole(buffers.total, 4);
     const norm = whole(buffers.norm, 8);
     const plan = (label: string, record: (plan: Plan) => void) => {
@@ -102,10 +113,11 @@ export class Trainer {
         const partials = whole(buffers.partials);
         recordGradientNorm(
           update,
-          { gradients: regions.map((region) => region.gradients), partials, norm },
+          { gradients: regions.map((region) => region.gradients), partials, loss_scale, norm },
           config.optimizer.grad_clip ?? 0,
         );
         recordUpdate(update, { step: batch.step, norm, regions }, { ...config.optimizer, kind: trainable(kind) });
+        if (precision === "f16") recordLossScale(update, { norm, loss_scale });
         network.recordRefresh(update);
       }),
       evaluate: plan("evaluate", (evaluate) => {
@@ -134,6 +146,7 @@ export class Trainer {
     const memory = new Memory(gpu);
     try {
       const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
+      trainer.writeLossScale({ scale: config.precision === "f16" ? FIRST_LOSS_SCALE : 1, finite_steps: 0 });
       if (initialize) {
         await initializeWeights(gpu.device, trainer.parameters, config.seed);
         trainer.weightsChanged();
@@ -143,6 +156,16 @@ export class Trainer {
       memory.free();
       throw error;
     }
+  }
+
+  /** What gradients are multiplied by, and the finite steps since it changed. */
+  async readLossScale(): Promise<LossScale> {
+    const [scale, finiteSteps] = await this.readback.readF32(whole(this.#buffers.lossScale, 8)); // sync point
+    return { scale, finite_steps: finiteSteps };
+  }
+
+  writeLossScale({ scale, finite_steps }: LossScale): void {
+    this.gpu.device.queue.writeBuffer(this.#buffers.lossScale, 0, Float32Array.of(scale, finite_steps));
   }
 
   /** Call after writing weights: the passes may read copies of them. */

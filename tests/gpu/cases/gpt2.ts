@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Arena } from "#src/model/arena.ts";
 import { recordLayout, recordTensors } from "#src/model/batch_record.ts";
 import type { ModelConfig } from "#src/model/config.ts";
-import { Gpt2 } from "#src/model/gpt2.ts";
+import { Gpt2, type Gpt2Options } from "#src/model/gpt2.ts";
 import { layOut } from "#src/model/layout.ts";
 import { parameterTable } from "#src/model/parameters.ts";
 import { dropoutFactors } from "../../reference/counter_random.ts";
@@ -18,7 +18,7 @@ import {
 import { Random } from "../../reference/random.ts";
 import { sortByToken } from "../../reference/sort_by_token.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { assertClose, stepWords, Workbench } from "../workbench.ts";
+import { assertClose, assertSameBits, stepWords, Workbench } from "../workbench.ts";
 
 /**
  * The whole model recorded once, against its float64 twin: loss, every gradient, evaluation and the next token's logits.
@@ -27,6 +27,9 @@ import { assertClose, stepWords, Workbench } from "../workbench.ts";
 const TOLERANCE = 1e-5;
 
 const SEED = 4242;
+
+/** Gradients come multiplied by it; a power of two, which changes no digit. */
+const LOSS_SCALE = 256;
 
 interface Example extends Gpt2Dims {
   bias: boolean;
@@ -62,7 +65,7 @@ function inputs(example: Example) {
 }
 
 /** The model with the example's parameters on the GPU, and its batch. */
-function open(bench: Workbench, example: Example) {
+function open(bench: Workbench, example: Example, options: Partial<Gpt2Options> = {}) {
   const { B, T, L, H, C, V, bias, dropout } = example;
   const config: ModelConfig = {
     architecture: "gpt2",
@@ -75,7 +78,7 @@ function open(bench: Workbench, example: Example) {
     bias,
   };
   const { parameters, tokens, targets, counted } = inputs(example);
-  const layout = layOut(parameterTable(config), bench.gpu.limits);
+  const layout = layOut(parameterTable(config), { ...bench.gpu.limits, ...bench.gpu.identity });
   const weights = new Arena(bench.memory, "parameters", "parameters", layout);
   const gradients = new Arena(bench.memory, "gradients", "gradients", layout);
   for (const [name, values] of parameters) {
@@ -85,7 +88,7 @@ function open(bench: Workbench, example: Example) {
     }
   }
   const N = B * T;
-  const batch = recordTensors(bench.memory.buffer("activations", "record", recordLayout(N).bytes), N);
+  const record = recordTensors(bench.memory.buffer("activations", "record", recordLayout(N).bytes), N);
   const { order, segments } = sortByToken(tokens);
   const values = {
     step: stepWords({ seed: SEED, inverseTargets: 1 / counted }),
@@ -94,8 +97,14 @@ function open(bench: Workbench, example: Example) {
     order,
     segments,
   };
-  for (const [name, array] of Object.entries(values)) bench.write(batch[name as keyof typeof values], array);
-  return { network: new Gpt2(config, B, weights, gradients, bench.memory), layout, gradients, batch };
+  for (const [name, array] of Object.entries(values)) bench.write(record[name as keyof typeof values], array);
+  const batch = { ...record, loss_scale: bench.tensor("loss scale", [2], Float64Array.of(LOSS_SCALE, 0)) };
+  const settings: Gpt2Options = { batchSize: B, precision: "f32", recompute: "none", ...options };
+  const network = new Gpt2(config, settings, weights, gradients, bench.memory);
+  network.recordRefresh(bench.plan);
+  bench.run();
+  bench.plan.free();
+  return { network, layout, gradients, batch };
 }
 
 function shapeOf(layout: ReturnType<typeof layOut>, name: string): readonly number[] {
@@ -135,7 +144,12 @@ function exampleCases(example: Example, limits?: GpuCase["limits"]): GpuCase[] {
               const actual = await readArena(bench, gradients, name);
               const once = expected.gradients.get(name);
               assert.ok(once || (!bias && name.endsWith(".bias")), `the twin has no ${name}`);
-              assertClose(`d ${name}`, actual, once?.map((g) => times * g) ?? actual.map(() => 0), TOLERANCE);
+              assertClose(
+                `d ${name}`,
+                actual,
+                once?.map((g) => times * LOSS_SCALE * g) ?? actual.map(() => 0),
+                TOLERANCE,
+              );
             }
           }
         }),
@@ -175,6 +189,59 @@ function exampleCases(example: Example, limits?: GpuCase["limits"]): GpuCase[] {
   ];
 }
 
+/** What is computed again is what was there before. */
+function recomputeCase(example: Example): GpuCase {
+  return {
+    name: `every recompute level gives the same bits${example.dropout ? ", with dropout" : ""}`,
+    run: async (gpu) => {
+      const gradientsOf = (recompute: Gpt2Options["recompute"]) =>
+        Workbench.use(gpu, async (bench) => {
+          const { network, gradients, batch } = open(bench, example, { recompute });
+          network.recordTraining(bench.plan, batch, bench.tensor("total", [1], Float64Array.of(0)));
+          bench.run();
+          const [block] = gradients.blocks;
+          return {
+            bits: await bench.read({ buffer: block, offset: 0, size: block.size }),
+            bytes: bench.memory.bytes.activations,
+          };
+        });
+      const kept = await gradientsOf("none");
+      const attention = await gradientsOf("attention");
+      const block = await gradientsOf("block");
+      assertSameBits("gradients with attention computed again", attention.bits, kept.bits);
+      assertSameBits("gradients with blocks computed again", block.bits, kept.bits);
+      assert.ok(block.bytes < attention.bytes && attention.bytes < kept.bytes, "each level takes less memory");
+    },
+  };
+}
+
+/** f16 keeps 11 bits of every activation and of the weights: relative to the largest, gradients are off by a few. */
+const F16_TOLERANCE = 2 ** -7;
+
+function halfCase(example: Example): GpuCase {
+  return {
+    name: "loss and gradients in f16 are f32's within its precision",
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        if (!gpu.device.features.has("shader-f16")) return;
+        const { parameters, tokens, targets, masks, counted } = inputs(example);
+        const { network, layout, gradients, batch } = open(bench, example, { precision: "f16" });
+        const expected = gpt2LossAndGradients(parameters, tokens, targets, example, masks);
+        const total = bench.tensor("total", [1], Float64Array.of(0));
+        network.recordTraining(bench.plan, batch, total);
+        bench.run();
+        assertClose("loss", await bench.read(total), [counted * expected.loss], 2 ** -11);
+        for (const { spec: { name } } of layout.parameters) {
+          const actual = await readArena(bench, gradients, name);
+          const wanted = expected.gradients.get(name)!.map((g) => LOSS_SCALE * g);
+          const largest = wanted.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+          const worst = wanted.reduce((most, g, i) => Math.max(most, Math.abs(g - actual[i])), 0);
+          assert.ok(worst <= F16_TOLERANCE * largest, `d ${name} is off by ${worst} of ${largest}`);
+        }
+      }),
+  };
+}
+
 export const cases: GpuCase[] = [
   ...exampleCases(BASE),
   // Odd widths: 33 channels in 3 heads of 11, so that no row is made of whole vectors.
@@ -186,4 +253,7 @@ export const cases: GpuCase[] = [
   // 130 rows make chunks of 64, 64 and 2 in the loss head.
   ...exampleCases({ ...BASE, B: 2, T: 65, L: 1, C: 12, V: 33, ignoreEvery: 4 }),
   ...exampleCases({ ...BASE, B: 1, L: 1, V: 397 }, { maxStorageBufferBindingSize: 40_960, maxBufferSize: 81_920 }),
+  halfCase({ ...BASE, C: 48, H: 3 }),
+  recomputeCase({ ...BASE, L: 3 }),
+  recomputeCase({ ...BASE, L: 3, B: 2, dropout: 0.3 }),
 ];

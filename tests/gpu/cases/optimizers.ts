@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { adamw } from "#kernels/adamw.ts";
 import { gradientNorm } from "#kernels/gradient_norm.ts";
+import { lossScale } from "#kernels/loss_scale.ts";
 import { sgd } from "#kernels/sgd.ts";
 import { sgdMomentum } from "#kernels/sgd_momentum.ts";
 import { SUM_VECTORS } from "#kernels/shared/sum_vectors.ts";
@@ -146,6 +147,7 @@ async function norm(
   squares: typeof sumOfSquares,
   gradients: Float64Array[],
   clip: number,
+  scale = 1,
 ): Promise<number[]> {
   const counts = gradients.map((gradient) => Math.ceil(gradient.length / 4 / SUM_VECTORS));
   const total = counts.reduce((a, b) => a + b, 0);
@@ -156,11 +158,37 @@ async function norm(
     bench.plan.record(squares, { x, partials }, { vectors: gradient.length / 4, first_partial });
   });
   const result = bench.output("norm", [2]);
-  bench.plan.record(gradientNorm, { partials, norm: result }, { partials: total, clip });
+  const loss_scale = bench.tensor("loss scale", [2], Float64Array.of(scale, 0));
+  bench.plan.record(gradientNorm, { partials, loss_scale, norm: result }, { partials: total, clip });
   bench.run();
   bench.plan.free();
   return [...await bench.read(result)];
 }
+
+const lossScaleCase: GpuCase = {
+  name: "the loss scale halves after a norm that is not finite and doubles after some that are",
+  run: (gpu) =>
+    Workbench.use(gpu, async (bench) => {
+      const normTensor = bench.tensor("norm", [2], Float64Array.of(1, 1));
+      const loss_scale = bench.tensor("loss scale", [2], Float64Array.of(1024, 0));
+      bench.plan.record(lossScale, { norm: normTensor, loss_scale }, { interval: 3 });
+      const after = async (value: number) => {
+        bench.write(normTensor, Float64Array.of(value, 1));
+        bench.run();
+        return [...await bench.read(loss_scale)];
+      };
+      assert.deepEqual(await after(1), [1024, 1]);
+      assert.deepEqual(await after(1), [1024, 2]);
+      assert.deepEqual(await after(1), [2048, 0]);
+      assert.deepEqual(await after(1), [2048, 1]);
+      assert.deepEqual(await after(Infinity), [1024, 0]);
+      assert.deepEqual(await after(NaN), [512, 0]);
+      bench.write(loss_scale, Float64Array.of(1, 2));
+      assert.deepEqual(await after(NaN), [1, 0], "never below 1");
+      bench.write(loss_scale, Float64Array.of(2 ** 24, 2));
+      assert.deepEqual(await after(1), [2 ** 24, 0], "nor without end");
+    }),
+};
 
 const normCases: GpuCase[] = [
   ...[
@@ -180,11 +208,12 @@ const normCases: GpuCase[] = [
           const gradients = sizes.map((vectors) => random.normals(vectors * 4));
           const expected = globalNorm(gradients);
           for (const { name, kernel } of variantsOf(sumOfSquares, { vectors: sizes[0], first_partial: 0 }, gpu)) {
-            for (const clip of [0, expected / 3, expected * 3]) {
-              const [actual, factor] = await norm(bench, kernel, gradients, clip);
+            for (const [clip, scale] of [[0, 1], [expected / 3, 1], [expected * 3, 1], [expected / 3, 1024]]) {
+              const scaled = gradients.map((gradient) => gradient.map((g) => g * scale));
+              const [actual, factor] = await norm(bench, kernel, scaled, clip, scale);
               const relative = Math.abs(actual / expected - 1);
               assert.ok(relative < 16 * F32_EPSILON, `${name}: norm ${actual}, expected ${expected}`);
-              const expectedFactor = clipFactor(expected, clip);
+              const expectedFactor = clipFactor(expected, clip) / scale;
               assert.ok(
                 Math.abs(factor / expectedFactor - 1) < 32 * F32_EPSILON,
                 `${name}: factor ${factor}, expected ${expectedFactor}`,
@@ -205,4 +234,4 @@ const normCases: GpuCase[] = [
   })),
 ];
 
-export const cases: GpuCase[] = [...OPTIMIZERS.flatMap(updateCases), ...normCases];
+export const cases: GpuCase[] = [...OPTIMIZERS.flatMap(updateCases), ...normCases, lossScaleCase];

@@ -52,7 +52,8 @@ async function use<T>(gpu: Gpu, config: RunConfig, work: (trainer: Trainer) => P
 }
 
 /** Starts from the fixture's weights. */
-async function loadInitial({ gpu, parameters }: Trainer): Promise<void> {
+async function loadInitial(trainer: Trainer): Promise<void> {
+  const { gpu, parameters } = trainer;
   for (const [name, { data }] of fixture.initial) {
     let read = 0;
     await writeTensor(gpu.device, parameters, { name }, (piece) => {
@@ -60,6 +61,7 @@ async function loadInitial({ gpu, parameters }: Trainer): Promise<void> {
       read += piece.length;
     });
   }
+  trainer.weightsChanged();
 }
 
 async function readWeights({ readback, parameters }: Trainer): Promise<Map<string, Float32Array<ArrayBuffer>>> {
@@ -211,6 +213,7 @@ export const cases: GpuCase[] = [
         await trainer.train(batches, 1);
         const name = "transformer.h.1.mlp.c_fc.weight";
         await writeTensor(gpu.device, trainer.parameters, { name }, (piece) => void piece.fill(NaN));
+        trainer.weightsChanged();
         const before = await readWeights(trainer);
         const [{ gradNorm, step }] = await trainer.train(batches, 1);
         assert.equal(step, 2);
@@ -291,6 +294,9 @@ export const cases: GpuCase[] = [
       gradient_accumulation_steps: 3,
       optimizer: { kind: "sgd" },
     }],
+    ["half precision", { precision: "f16" }],
+    ["blocks computed again", { recompute: "block", model: { n_layer: 3 } }],
+    ["attention computed again", { recompute: "attention", model: { n_layer: 3 } }],
     ["SGD with momentum, one head, no biases", {
       model: { n_head: 1, bias: false },
       optimizer: { kind: "sgd", momentum: 0.9 },
