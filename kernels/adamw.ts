@@ -1,6 +1,7 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
 import source from "./adamw.wgsl" with { type: "text" };
 import finite from "./shared/finite.wgsl" with { type: "text" };
+import { runVariants } from "./shared/runs.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
 /** One AdamW update over a run of the parameter arena. */
@@ -24,6 +25,6 @@ export const adamw = defineKernel({
     epsilon: "f32",
     weight_decay: "f32",
   },
-  variants: [{ name: "elementwise", workgroups: ({ vectors }) => Math.ceil(vectors / 64) }],
+  variants: runVariants(),
   cost: ({ vectors }) => ({ flops: 60 * vectors, bytes: 112 * vectors }),
 });

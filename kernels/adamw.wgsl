@@ -17,20 +17,25 @@ struct Dims {
 @group(0) @binding(5) var<storage, read_write> first_moments: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> second_moments: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= dims.vectors || !is_finite(norm[0])) { return; }
-  let g = gradients[index] * norm[1];
-  let m = dims.beta1 * first_moments[index] + dims.one_minus_beta1 * g;
-  let v = dims.beta2 * second_moments[index] + dims.one_minus_beta2 * g * g;
-  first_moments[index] = m;
-  second_moments[index] = v;
-  let decayed = parameters[index] * (1.0 - step.learning_rate * dims.weight_decay);
-  let denominator = sqrt(v) / sqrt(step.correction2) + dims.epsilon;
-  parameters[index] = decayed - (step.learning_rate / step.correction1) * m / denominator;
+  if (!is_finite(norm[0])) { return; }
+  let clip = norm[1];
+  let decay = 1.0 - step.learning_rate * dims.weight_decay;
+  let rate = step.learning_rate / step.correction1;
+  let root = sqrt(step.correction2);
+  let start = (group.y * groups.x + group.x) * RUN;
+  let end = min(start + RUN, dims.vectors);
+  for (var i = start + lane; i < end; i += WORKGROUP) {
+    let g = gradients[i] * clip;
+    let m = dims.beta1 * first_moments[i] + dims.one_minus_beta1 * g;
+    let v = dims.beta2 * second_moments[i] + dims.one_minus_beta2 * g * g;
+    first_moments[i] = m;
+    second_moments[i] = v;
+    parameters[i] = parameters[i] * decay - rate * m / (sqrt(v) / root + dims.epsilon);
+  }
 }

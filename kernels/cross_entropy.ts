@@ -3,7 +3,7 @@ import source from "./cross_entropy.wgsl" with { type: "text" };
 import { rowVariants } from "./shared/rows.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
-const inputs = { step: "uniform", targets: "read", losses: "read_write" } as const;
+const inputs = { step: "uniform", targets: "read", loss_scale: "read", losses: "read_write" } as const;
 const dims = { rows: "u32", vocabulary: "u32", gradient: "u32" } as const;
 const variants = rowVariants(({ vocabulary }: Record<"rows" | "vocabulary", number>) => vocabulary);
 const cost = ({ rows, vocabulary }: Record<"rows" | "vocabulary", number>) => ({

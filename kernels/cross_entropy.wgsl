@@ -1,5 +1,5 @@
 // Softmax, cross-entropy loss and its gradient over each row of logits: one lane's, or a workgroup's.
-// loss = log(sum(exp(logits))) - logits[target]; gradient = (softmax - onehot) * inverse_targets.
+// loss = log(sum(exp(logits))) - logits[target]; gradient = (softmax - onehot) * inverse_targets * loss scale.
 // store_gradient(row, column, value) is where the gradient goes: cross_entropy.ts appends it.
 struct Dims {
   rows: u32,
@@ -9,7 +9,8 @@ struct Dims {
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;      // (rows); 0xFFFFFFFF: no loss, no gradient
-@group(0) @binding(3) var<storage, read_write> losses: array<f32>; // (rows)
+@group(0) @binding(3) var<storage, read> loss_scale: array<f32>;   // what gradients are multiplied by: 1 but in f16
+@group(0) @binding(4) var<storage, read_write> losses: array<f32>; // (rows)
 // logits: (rows, V), from V to the next vec4 anything
 
 //#body
@@ -48,7 +49,7 @@ fn main(
   if (part_of_row(lane) == 0u) { losses[row] = select(row_largest + log(sum) - label_logit, 0.0, ignored); }
   if (dims.gradient == 0u) { return; }
   row_barrier();
-  let factor = select(step.inverse_targets, 0.0, ignored);
+  let factor = select(step.inverse_targets * loss_scale[0], 0.0, ignored);
   let scale = factor / sum;
   for (var c = first; c < dims.vocabulary; c += 4u * LANES) {
     let softmax = exp(load_logits(row, c) - row_largest) * scale;

@@ -6,7 +6,7 @@ import reduce from "./shared/reduce.wgsl" with { type: "text" };
 export const gradientNorm = defineKernel({
   name: "gradient_norm",
   source: source + reduce,
-  bindings: { partials: "read", norm: "read_write" },
+  bindings: { partials: "read", loss_scale: "read", norm: "read_write" },
   dims: { partials: "u32", clip: "f32" },
   variants: [{ name: "one workgroup", constants: () => ({ WORKGROUP: 64 }), workgroups: () => 1 }],
   cost: ({ partials }) => ({ flops: partials, bytes: 4 * partials }),

@@ -33,11 +33,13 @@ function inRegisters(name: string, tile: Tile, when?: When): Tiling {
 }
 
 /** Operands through workgroup memory: 16 KiB and 256 invocations, what every device has. */
-function inSlabs(tile: SlabTile, fits: (dims: Dims, blocks: number) => boolean): Tiling {
+function inSlabs(tile: SlabTile, fits: (dims: Dims, filled: number) => boolean): Tiling {
   const block = slabBlock(tile);
+  /** Blocks, those not half full left out: a single row of c takes none. */
+  const filled = ({ m, n }: Dims) => Math.round(m / block.rows) * Math.round(n / block.columns);
   return {
     name: `${block.rows}×${block.columns} in slabs`,
-    when: (dims, { software }) => !software && fits(dims, blocksOf(dims, block)),
+    when: (dims, { software }) => !software && fits(dims, filled(dims)),
     block,
     body: (product) => emitSlabMatmul({ ...product, tile }),
   };
@@ -50,37 +52,36 @@ function blocksOf({ m, n }: Dims, { rows, columns }: Tiling["block"]): number {
 /** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
 const WORTH_A_LARGE_TILE = 2 ** 24;
 
+const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean) =>
+  inRegisters(
+    `${rows}×8 broadcast over ${size} lanes by ${height}`,
+    { rows, columns: 8, width: size, height, subgroup: size },
+    (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
+  );
+
 /**
- * The tilings, best first; docs/log.md has the rates of the software adapters', and what those of cards are chosen by:
- * the larger a block, the less it reads, but the fewer there are to keep a card's processors busy.
+ * The tilings, best first; docs/log.md has the rates of software adapters', and what those of cards are chosen by: the
+ * larger a block, the less it reads, but the fewer there are to keep a card's processors busy.
  */
-function tilings(form: Form): Tiling[] {
-  const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean) =>
-    inRegisters(
-      `${rows}×8 broadcast over ${size} lanes by ${height}`,
-      { rows, columns: 8, width: size, height, subgroup: size },
-      (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
-    );
-  return [
-    ...[4, 8, 16].flatMap((size) => [
-      broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
-      // 32 rows are 13 % faster in nt; elsewhere they gain nothing and compile twice as long.
-      form === "nt" ? broadcast(size, 32, 2, () => true) : broadcast(size, 16, 4, () => true),
-    ]),
-    inRegisters(
-      "8×16 by 8",
-      { rows: 8, columns: 16, width: 8, height: 1, subgroup: null },
-      (_dims, { software }) => software,
-    ),
-    inSlabs({ rows: 8, columns: 8, width: 16, height: 16, slices: 1, depth: 8 }, (_dims, blocks) => blocks >= 256),
-    inSlabs({ rows: 8, columns: 8, width: 8, height: 8, slices: 4, depth: 4 }, (_dims, blocks) => blocks >= 64),
-    inSlabs({ rows: 4, columns: 4, width: 8, height: 8, slices: 4, depth: 8 }, ({ k }) => k >= 64),
-    inRegisters("4×4 by 8×8", { rows: 4, columns: 4, width: 8, height: 8, subgroup: null }),
-  ];
-}
+const TILINGS: readonly Tiling[] = [
+  ...[4, 8, 16].flatMap((size) => [
+    broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
+    // 32 rows are up to 8 % faster and take twice as long to compile.
+    broadcast(size, 16, 4, () => true),
+  ]),
+  inRegisters(
+    "8×16 by 8",
+    { rows: 8, columns: 16, width: 8, height: 1, subgroup: null },
+    (_dims, { software }) => software,
+  ),
+  inSlabs({ rows: 8, columns: 8, width: 16, height: 16, slices: 1, depth: 8 }, (_dims, filled) => filled >= 256),
+  inSlabs({ rows: 8, columns: 8, width: 8, height: 8, slices: 4, depth: 4 }, (_dims, filled) => filled >= 64),
+  inSlabs({ rows: 4, columns: 4, width: 8, height: 8, slices: 4, depth: 8 }, ({ k }) => k >= 64),
+  inRegisters("4×4 by 8×8", { rows: 4, columns: 4, width: 8, height: 8, subgroup: null }),
+];
 
 function variants(product: Product): Variant<MatmulDims>[] {
-  return tilings(product.form).map(({ name, when, block, body }) => ({
+  return TILINGS.map(({ name, when, block, body }) => ({
     name,
     when,
     constants: dropoutConstant,

@@ -1,6 +1,7 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
 import source from "./sgd.wgsl" with { type: "text" };
 import finite from "./shared/finite.wgsl" with { type: "text" };
+import { runVariants } from "./shared/runs.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
 /** One step of gradient descent over a run of the parameter arena. */
@@ -9,6 +10,6 @@ export const sgd = defineKernel({
   source: source + finite + step,
   bindings: { step: "uniform", norm: "read", gradients: "read", parameters: "read_write" },
   dims: { vectors: "u32" },
-  variants: [{ name: "elementwise", workgroups: ({ vectors }) => Math.ceil(vectors / 64) }],
+  variants: runVariants(),
   cost: ({ vectors }) => ({ flops: 12 * vectors, bytes: 48 * vectors }),
 });

@@ -11,15 +11,19 @@ struct Dims {
 @group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> velocity: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= dims.vectors || !is_finite(norm[0])) { return; }
-  let v = dims.momentum * velocity[index] + gradients[index] * norm[1];
-  velocity[index] = v;
-  parameters[index] -= step.learning_rate * v;
+  if (!is_finite(norm[0])) { return; }
+  let clip = norm[1];
+  let start = (group.y * groups.x + group.x) * RUN;
+  let end = min(start + RUN, dims.vectors);
+  for (var i = start + lane; i < end; i += WORKGROUP) {
+    let v = dims.momentum * velocity[i] + gradients[i] * clip;
+    velocity[i] = v;
+    parameters[i] -= step.learning_rate * v;
+  }
 }

@@ -25,7 +25,7 @@ export function recordLayout(rows: number): RecordLayout {
 }
 
 /** The record at the start of `buffer`, as the model's plans bind it. */
-export function recordTensors(buffer: GPUBuffer, rows: number): BatchTensors {
+export function recordTensors(buffer: GPUBuffer, rows: number): Omit<BatchTensors, "loss_scale"> {
   const layout = recordLayout(rows);
   const range = (offset: number, size: number): BufferRange => ({ buffer, offset, size });
   return {

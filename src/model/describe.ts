@@ -63,6 +63,7 @@ export function trainerBuffers(
     staging: record * stagedRecords(rows, gradientAccumulationSteps),
     total: 4,
     norm: 8,
+    lossScale: 8,
     partials: 4 * partialCount(regionBytes),
     ring: RING_STEPS * RING_STEP_BYTES,
     context: 4 * model.context_length,

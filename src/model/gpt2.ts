@@ -35,6 +35,7 @@ export interface BatchTensors {
   targets: BufferRange; // (N) u32, 0xFFFFFFFF: none
   order: BufferRange; // (N) u32, rows sorted by input token
   segments: BufferRange; // (N + 1) u32, starts in `order`
+  loss_scale: BufferRange; // (1) f32, what gradients come multiplied by
 }
 
 export interface Gpt2Options {
@@ -101,7 +102,11 @@ export class Gpt2 {
   }
 
   /** Loss of one batch, without dropout: `total` (1) grows. */
-  recordEvaluation(plan: Plan, batch: Pick<BatchTensors, "step" | "inputs" | "targets">, total: BufferRange): void {
+  recordEvaluation(
+    plan: Plan,
+    batch: Pick<BatchTensors, "step" | "inputs" | "targets" | "loss_scale">,
+    total: BufferRange,
+  ): void {
     this.#recordForward(plan, batch.inputs, batch.step, this.options.batchSize, 0);
     this.#recordLoss(plan, batch, total, null);
   }
@@ -205,7 +210,7 @@ export class Gpt2 {
 
   #recordLoss(
     plan: Plan,
-    { step, targets }: Pick<BatchTensors, "step" | "targets">,
+    { step, targets, loss_scale }: Pick<BatchTensors, "step" | "targets" | "loss_scale">,
     total: BufferRange,
     gradients: LossHeadGradients | null,
   ): void {
@@ -214,7 +219,7 @@ export class Gpt2 {
     const inPlace = logits.storage.kind !== "texture";
     recordLossHead(
       plan,
-      { step, x, table: this.#table, targets, logits, dlogits: inPlace ? logits : dlogits, losses, total },
+      { step, x, table: this.#table, targets, logits, dlogits: inPlace ? logits : dlogits, loss_scale, losses, total },
       gradients,
       { rows: this.options.batchSize * context, channels, vocabulary },
     );

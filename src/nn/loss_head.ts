@@ -25,6 +25,8 @@ export interface LossHeadTensors {
   logits: Matrix;
   /** (chunk, V): scratch; the same as `logits` where that is in a buffer. */
   dlogits: Matrix;
+  /** (1): what gradients are multiplied by, so that they do not vanish in f16. */
+  loss_scale: BufferRange;
   /** (N): each row's loss; 0 without a target. */
   losses: Tensor;
   /** (1): grows by their sum. */
@@ -42,7 +44,7 @@ const NO_DROPOUT = { site: 0, dropout: 0 };
 
 export function recordLossHead(
   plan: Plan,
-  { step, x, table, targets, logits, dlogits, losses, total }: LossHeadTensors,
+  { step, x, table, targets, logits, dlogits, loss_scale, losses, total }: LossHeadTensors,
   gradients: LossHeadGradients | null,
   { rows, channels, vocabulary }: { rows: number; channels: number; vocabulary: number },
 ): void {
@@ -52,11 +54,11 @@ export function recordLossHead(
     const xChunk = matrixRows(x, start, count);
     recordLogits(plan, { x: xChunk, table, logits }, { rows: count, channels });
     const targetsChunk = { buffer: targets.buffer, offset: targets.offset + 4 * start, size: 4 * count };
-    const losses_ = rowsOf(losses, start, count);
+    const inputs = { step, targets: targetsChunk, loss_scale, losses: rowsOf(losses, start, count) };
     const dims = { rows: count, vocabulary, gradient: gradients ? 1 : 0 };
     if (logits.storage.kind === "texture") {
-      plan.record(crossEntropyTextures, { step, targets: targetsChunk, logits, dlogits, losses: losses_ }, dims);
-    } else plan.record(crossEntropy, { step, targets: targetsChunk, logits, losses: losses_ }, dims);
+      plan.record(crossEntropyTextures, { ...inputs, logits, dlogits }, dims);
+    } else plan.record(crossEntropy, { ...inputs, logits }, dims);
     if (!gradients) continue;
     const dxChunk = matrixRows(gradients.dx, start, count);
     for (const [index, shard] of table.entries()) {

@@ -1,5 +1,6 @@
 import { adamw } from "#kernels/adamw.ts";
 import { gradientNorm } from "#kernels/gradient_norm.ts";
+import { lossScale } from "#kernels/loss_scale.ts";
 import { sgd } from "#kernels/sgd.ts";
 import { sgdMomentum } from "#kernels/sgd_momentum.ts";
 import { sumOfSquares } from "#kernels/sum_of_squares.ts";
@@ -7,10 +8,15 @@ import type { BufferRange } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 import { partialCount, VECTOR_BYTES } from "./optimizer_sizes.ts";
 
-/** norm (2) = the L2 norm over all `gradients`, and the factor that clips it to `clip` (0: none). */
+/** norm (2) = the L2 norm over all `gradients`, and the factor that unscales it and clips it to `clip` (0: none). */
 export function recordGradientNorm(
   plan: Plan,
-  { gradients, partials, norm }: { gradients: readonly BufferRange[]; partials: BufferRange; norm: BufferRange },
+  { gradients, partials, loss_scale, norm }: {
+    gradients: readonly BufferRange[];
+    partials: BufferRange;
+    loss_scale: BufferRange;
+    norm: BufferRange;
+  },
   clip: number,
 ): void {
   let first = 0;
@@ -18,7 +24,18 @@ export function recordGradientNorm(
     plan.record(sumOfSquares, { x, partials }, { vectors: x.size / VECTOR_BYTES, first_partial: first });
     first += partialCount([x.size]);
   }
-  plan.record(gradientNorm, { partials, norm }, { partials: first, clip });
+  plan.record(gradientNorm, { partials, loss_scale, norm }, { partials: first, clip });
+}
+
+/** Finite steps in a row after which the loss scale doubles; PyTorch's. */
+const GROWTH_INTERVAL = 2000;
+
+/** Adjusts the factor on f16 gradients after an update, by whether its norm was finite. */
+export function recordLossScale(
+  plan: Plan,
+  { norm, loss_scale }: { norm: BufferRange; loss_scale: BufferRange },
+): void {
+  plan.record(lossScale, { norm, loss_scale }, { interval: GROWTH_INTERVAL });
 }
 
 /** A run of the arenas that one dispatch updates. */

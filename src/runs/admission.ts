@@ -26,7 +26,7 @@ export interface Admitted {
 export function admit(request: RunRequest, dataset: Dataset, device: DeviceInfo): Admitted {
   const corpus = corpusFacts(request, dataset);
   const config = resolveRunConfig(request, corpus);
-  const found = refusals(config, corpus);
+  const found = [...refusals(config, corpus), ...deviceRefusals(config, device)];
   if (found.length > 0) throw new UnprocessableError("this run is impossible; see errors", found);
   const description = describeRun(config, device);
   const shortage = shortageOf(description, device);
@@ -61,7 +61,8 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
   }
   const description = describeRun(config, device);
   const shortage = device && shortageOf(description, device);
-  const notes = refusals(config, corpus).map(({ path, message }) => `${path}: ${message}`);
+  const refused = [...refusals(config, corpus), ...(device ? deviceRefusals(config, device) : [])];
+  const notes = refused.map(({ path, message }) => `${path}: ${message}`);
   if (shortage) notes.push(shortage.message);
   if (device === null) notes.push("this machine has no GPU, so nothing fits it");
   else notes.push("estimated_seconds_per_step assumes the device's measured matrix multiplication speed throughout");
@@ -79,6 +80,12 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
 
 function describeRun(config: RunConfig, device: DeviceInfo | null): Description {
   return describe(workloadOf(config), deviceLimits(device));
+}
+
+/** What the device cannot do, whatever its size. */
+function deviceRefusals({ precision }: RunConfig, { name, features }: DeviceInfo): Refusal[] {
+  if (precision === "f32" || features.includes("shader-f16")) return [];
+  return [{ path: "precision", message: `the device (${name}) has no shader-f16; use "f32"` }];
 }
 
 interface Shortage extends Refusal {

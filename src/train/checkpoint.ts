@@ -29,6 +29,8 @@ export const TrainerState = z.object({
   skipped_steps: z.int().min(0),
   /** What was due at this step and not done when the run was stopped. */
   owed: z.array(z.enum(["evaluate", "sample"])).default([]),
+  /** Of f16 runs. */
+  loss_scale: z.object({ scale: z.number(), finite_steps: z.number() }).default({ scale: 1, finite_steps: 0 }),
 });
 export type TrainerState = z.output<typeof TrainerState>;
 
@@ -37,7 +39,7 @@ export async function writeCheckpoint(
   folder: string,
   trainer: Trainer,
   tokenizer: Tokenizer,
-  state: Omit<TrainerState, "format" | "step">,
+  state: Omit<TrainerState, "format" | "step" | "loss_scale">,
 ): Promise<{ directory: string; files: CheckpointFile[] }> {
   const model = modelConfig(trainer.config);
   // A step may be reached again after a crash: the name is never one that exists.
@@ -58,7 +60,8 @@ export async function writeCheckpoint(
     await addJson("tokenizer.json", tokenizer.toJSON());
     const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(trainer, arena, `${name}.`));
     await add("optimizer.safetensors", encodeSafetensors(moments, {}));
-    await addJson("trainer_state.json", { format: 1, step: trainer.step, ...state } satisfies TrainerState);
+    const loss_scale = await trainer.readLossScale();
+    await addJson("trainer_state.json", { format: 1, step: trainer.step, ...state, loss_scale } satisfies TrainerState);
     await syncFolder(temporary);
     await rename(temporary, join(folder, directory));
     await syncFolder(folder);
@@ -80,6 +83,7 @@ export async function readCheckpoint(folder: string, trainer: Trainer): Promise<
   for (const [name, arena] of trainer.moments) {
     await loadArena(join(folder, "optimizer.safetensors"), trainer, arena, `${name}.`);
   }
+  trainer.writeLossScale(state.loss_scale);
   trainer.step = state.step;
   return state;
 }

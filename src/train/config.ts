@@ -204,7 +204,6 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
     unavailable("tokenizer.kind", config.tokenizer.kind, '"char" or "byte"');
   }
   if (config.optimizer.kind === "muon") unavailable("optimizer.kind", "muon", '"adamw" or "sgd"');
-  if (config.precision !== "f32") unavailable("precision", config.precision, '"f32"');
   if (config.drive !== "background") unavailable("drive", config.drive, '"background"');
   if (config.init_from !== null) unavailable("init_from", config.init_from, "null");
   const { train, validation } = splitTokens(corpus.tokens, config.validation_fraction);

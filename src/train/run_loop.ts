@@ -13,7 +13,7 @@ import { readCheckpoint, type TrainerState, writeCheckpoint } from "./checkpoint
 import type { RunControl } from "./run_control.ts";
 import { RunMeter } from "./run_meter.ts";
 import type { Command, DeviceInfo, Report } from "./protocol.ts";
-import { Trainer } from "./trainer.ts";
+import { type Burst, Trainer } from "./trainer.ts";
 
 type Start = Extract<Command, { type: "start" }>;
 type Ended = Extract<Report, { type: "ended" }>;
@@ -60,6 +60,8 @@ class RunLoop {
   readonly #validation: ValidationBatches | null;
   readonly #batches: TrainingBatches;
   readonly #meter: RunMeter;
+  /** The burst that the GPU works on while the results of the one before are taken in. */
+  #running: Burst | null = null;
   #tokensSeen = 0;
   #skippedSteps = 0;
   #skippedInARow = 0;
@@ -87,8 +89,10 @@ class RunLoop {
     await this.#begin();
     while (this.trainer.step < config.max_steps) {
       await setImmediate(); // commands arrive between bursts
-      if (control.stop) return await this.#stop(control.stop);
-      if (control.takeCheckpointRequest()) await this.#checkpoint();
+      if (!this.#running) {
+        if (control.stop) return await this.#stop(control.stop);
+        if (control.takeCheckpointRequest()) await this.#checkpoint();
+      }
       await this.#burst();
       this.#owed = this.#due();
       await this.#milestones();
@@ -122,16 +126,20 @@ class RunLoop {
     if (files.resumeFrom === null || this.#owed.length > 0) await this.#milestones();
   }
 
-  /** Steps to the next milestone at most, as many as fit the time budget of a burst. */
+  /**
+   * A burst, and the start of the next: prepared while this one runs, submitted before its results are awaited, so that
+   * the GPU waits for neither.
+   */
   async #burst(): Promise<void> {
-    const { command: { config, run_id }, post } = this.attempt;
-    const { step } = this.trainer;
-    const milestones = [config.eval.every, config.checkpoint.every, config.sample.every].filter((every) => every > 0);
-    const toMilestone = Math.min(...milestones.map((every) => every - step % every), config.max_steps - step);
-    const steps = this.#meter.burstSteps(Math.min(toMilestone, this.trainer.mostSteps));
-    const start = performance.now();
-    const results = await this.trainer.train(this.#batches, steps);
-    const points = this.#meter.points(results, performance.now() - start, this.#batches);
+    const { command: { run_id }, post } = this.attempt;
+    const burst = this.#running ?? this.#prepare(this.trainer.step);
+    if (!this.#running) burst.submit();
+    const next = this.#mayGoOn(burst) ? this.#prepare(this.trainer.step + burst.steps) : null;
+    const reading = burst.read(); // sync point
+    next?.submit();
+    this.#running = next;
+    const { results, elapsedMs } = await reading;
+    const points = this.#meter.points(results, elapsedMs, burst.epoch, this.#batches.windowCount);
     for (const { loss, gradNorm, targets } of results) {
       const skipped = !Number.isFinite(gradNorm);
       this.#tokensSeen += targets;
@@ -147,6 +155,26 @@ class RunLoop {
       eta_seconds: this.#meter.etaSeconds(this.trainer.step),
       skipped_steps: this.#skippedSteps,
     });
+  }
+
+  /** Steps from `step` to the next milestone at most, as many as fit the time budget of a burst. */
+  #prepare(step: number): Burst {
+    const toMilestone = Math.min(...this.#milestoneIntervals().map((every) => every - step % every));
+    const most = Math.min(toMilestone, this.attempt.command.config.max_steps - step, this.trainer.mostSteps);
+    return this.trainer.prepare(this.#batches, this.#meter.burstSteps(most));
+  }
+
+  /** Not past a milestone, whose work comes first, nor where somebody waits for the present burst to end. */
+  #mayGoOn({ steps }: Burst): boolean {
+    const { command: { config }, control } = this.attempt;
+    const step = this.trainer.step + steps;
+    if (control.stop || control.checkpointRequested || step >= config.max_steps) return false;
+    return this.#milestoneIntervals().every((every) => step % every !== 0);
+  }
+
+  #milestoneIntervals(): number[] {
+    const { eval: evaluation, checkpoint, sample } = this.attempt.command.config;
+    return [evaluation.every, checkpoint.every, sample.every].filter((every) => every > 0);
   }
 
   /** What this step asks for beside a checkpoint. */

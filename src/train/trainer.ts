@@ -4,7 +4,7 @@ import type { EvaluationBatch, TrainingBatches } from "../data/batches.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type BufferRange, Memory } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
-import { Readback } from "../gpu/readback.ts";
+import { READ_BLOCKS, Readback } from "../gpu/readback.ts";
 import { Submits } from "../gpu/submits.ts";
 import { Arena } from "../model/arena.ts";
 import { recordTensors } from "../model/batch_record.ts";
@@ -12,7 +12,7 @@ import { RING_STEP_BYTES, RING_STEPS, trainerBuffers } from "../model/describe.t
 import { Gpt2 } from "../model/gpt2.ts";
 import { layOut } from "../model/layout.ts";
 import { parameterTable } from "../model/parameters.ts";
-import { recordGradientNorm, recordUpdate } from "../nn/optimizer.ts";
+import { recordGradientNorm, recordLossScale, recordUpdate } from "../nn/optimizer.ts";
 import { momentNames } from "../nn/optimizer_sizes.ts";
 import { modelConfig, type RunConfig, workloadOf } from "./config.ts";
 import { learningRate } from "./schedule.ts";
@@ -31,6 +31,26 @@ export interface StepResult {
   targets: number;
 }
 
+/** Steps encoded for the GPU: `submit`, then `read`, each once and in the order of preparation. */
+export interface Burst {
+  readonly steps: number;
+  /** Of the corpus, at its end. */
+  readonly epoch: number;
+  submit(): void;
+  /** What is submitted after the call, before the promise settles, keeps the GPU busy: see `READ_BLOCKS`. */
+  read(): Promise<{ results: StepResult[]; elapsedMs: number }>;
+}
+
+/** The factor on the gradients of an f16 run; 1 for f32. */
+export interface LossScale {
+  scale: number;
+  /** Steps with a finite gradient since it changed. */
+  finite_steps: number;
+}
+
+/** Where an f16 run starts; PyTorch's. */
+const FIRST_LOSS_SCALE = 2 ** 16;
+
 type TrainerBuffers = Record<keyof ReturnType<typeof trainerBuffers>, GPUBuffer>;
 
 /** Between waits of about this long, a caller may stop an evaluation or a generation. */
@@ -41,8 +61,10 @@ const PATIENCE_MS = 200;
  * `create`; a step allocates nothing. Knows neither files nor who asked.
  */
 export class Trainer {
-  /** Updates made. */
+  /** Updates made and read back. */
   step = 0;
+  /** Steps prepared and not yet read back. */
+  #prepared = 0;
   readonly parameters: Arena;
   readonly moments: ReadonlyMap<string, Arena>;
   readonly readback: Readback;
@@ -77,7 +99,8 @@ export class Trainer {
     };
     const rows = batchSize * model.context_length;
     this.#staging = new Staging(rows, gradientAccumulationSteps);
-    const batch = recordTensors(buffers.record, rows);
+    const loss_scale = whole(buffers.lossScale, 8);
+    const batch = { ...recordTensors(buffers.record, rows), loss_scale };
     const total = whole(buffers.total, 4);
     const norm = whole(buffers.norm, 8);
     const plan = (label: string, record: (plan: Plan) => void) => {
@@ -102,10 +125,11 @@ export class Trainer {
         const partials = whole(buffers.partials);
         recordGradientNorm(
           update,
-          { gradients: regions.map((region) => region.gradients), partials, norm },
+          { gradients: regions.map((region) => region.gradients), partials, loss_scale, norm },
           config.optimizer.grad_clip ?? 0,
         );
         recordUpdate(update, { step: batch.step, norm, regions }, { ...config.optimizer, kind: trainable(kind) });
+        if (precision === "f16") recordLossScale(update, { norm, loss_scale });
         network.recordRefresh(update);
       }),
       evaluate: plan("evaluate", (evaluate) => {
@@ -134,6 +158,7 @@ export class Trainer {
     const memory = new Memory(gpu);
     try {
       const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
+      trainer.writeLossScale({ scale: config.precision === "f16" ? FIRST_LOSS_SCALE : 1, finite_steps: 0 });
       if (initialize) {
         await initializeWeights(gpu.device, trainer.parameters, config.seed);
         trainer.weightsChanged();
@@ -143,6 +168,16 @@ export class Trainer {
       memory.free();
       throw error;
     }
+  }
+
+  /** What gradients are multiplied by, and the finite steps since it changed. */
+  async readLossScale(): Promise<LossScale> {
+    const [scale, finiteSteps] = await this.readback.readF32(whole(this.#buffers.lossScale, 8)); // sync point
+    return { scale, finite_steps: finiteSteps };
+  }
+
+  writeLossScale({ scale, finite_steps }: LossScale): void {
+    this.gpu.device.queue.writeBuffer(this.#buffers.lossScale, 0, Float32Array.of(scale, finite_steps));
   }
 
   /** Call after writing weights: the passes may read copies of them. */
@@ -159,15 +194,23 @@ export class Trainer {
 
   /** Trains for `steps` steps (at most `mostSteps`) and reads back once. */
   async train(batches: TrainingBatches, steps: number): Promise<StepResult[]> {
+    const burst = this.prepare(batches, steps);
+    burst.submit();
+    return (await burst.read()).results;
+  }
+
+  /** Packs and encodes the next `steps` steps (at most `mostSteps`). One burst may run while the next is prepared. */
+  prepare(batches: TrainingBatches, steps: number): Burst {
     const { gradient_accumulation_steps: microSteps } = this.config;
     const { record, staging, total, norm, ring } = this.#buffers;
+    const { queue } = this.gpu.device;
     const submits = this.#submits.train;
-    const start = performance.now();
+    const first = this.step + this.#prepared + 1;
+    this.#prepared += steps;
     const targets = Array.from(
       { length: steps },
-      (_, index) => this.#stage(batches, index * microSteps, this.step + index + 1),
+      (_, index) => this.#stage(batches, index * microSteps, first + index),
     );
-    this.#staging.upload(this.gpu.device.queue, staging, steps * microSteps);
     for (let index = 0; index < steps; index++) {
       this.#plans.begin.encode(submits.encoder);
       for (let micro = 0; micro < microSteps; micro++) {
@@ -180,19 +223,33 @@ export class Trainer {
       submits.encoder.copyBufferToBuffer(total, 0, ring, index * RING_STEP_BYTES, 4);
       submits.encoder.copyBufferToBuffer(norm, 0, ring, index * RING_STEP_BYTES + 4, 4);
     }
-    submits.submit();
-    const metrics = await this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
-    submits.measured(steps * microSteps, performance.now() - start);
-    return targets.map((targetCount, index) => {
-      const step = ++this.step;
-      return {
-        step,
-        targets: targetCount,
-        loss: metrics[2 * index] / targetCount,
-        lr: learningRate(this.config, step),
-        gradNorm: metrics[2 * index + 1],
-      };
-    });
+    let submittedAt = 0;
+    return {
+      steps,
+      epoch: batches.epoch,
+      submit: () => {
+        submittedAt = performance.now();
+        this.#staging.upload(queue, staging, steps * microSteps);
+        submits.submit();
+      },
+      read: async () => {
+        const reading = this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
+        const called = performance.now();
+        const metrics = await reading;
+        const elapsedMs = (READ_BLOCKS ? called : performance.now()) - submittedAt;
+        submits.measured(steps * microSteps, elapsedMs);
+        this.#prepared -= steps;
+        this.step += steps;
+        const results = targets.map((targetCount, index) => ({
+          step: first + index,
+          targets: targetCount,
+          loss: metrics[2 * index] / targetCount,
+          lr: learningRate(this.config, first + index),
+          gradNorm: metrics[2 * index + 1],
+        }));
+        return { results, elapsedMs };
+      },
+    };
   }
 
   /** Packs the micro-batches of update `step`, and gives how many targets they have. */

@@ -8,6 +8,7 @@ test.each([
   ["a layer of GPT-2 over many rows", dims(8192, 3072, 768), "128×128 in slabs"],
   ["its gradient", dims(768, 3072, 8192), "64×64 in slabs"],
   ["a small layer", dims(768, 128, 128), "32×32 in slabs"],
+  ["the next token's logits", dims(1, 50257, 768), "32×32 in slabs"],
   ["a short sum", dims(768, 128, 48), "4×4 by 8×8"],
 ])("a card's tiling of %s", (_, size, name) => {
   expect(kernels.matmulTN.choose(size, CARD).name).toBe(name);

@@ -58,14 +58,15 @@ function exampleCase(example: Example): GpuCase {
         // exp is granted 3 + 2·|x| units by WGSL: the terms that matter have |x| of a few.
         const tolerance = F32_EPSILON * (32 + 4 * Math.sqrt(V) + deviation);
         // A batch of several chunks has more targets than these rows: any factor must do.
-        const inverseTargets = 0.25;
+        const [inverseTargets, scale] = [0.25, 8];
         const step = bench.step({ inverseTargets });
         for (const storage of storagesFor(gpu, Math.ceil(V / 4) * 4)) {
           const { logits, targets } = exampleOf(example, storage);
           const { losses, counted } = twin.crossEntropy(logits, targets, { N: rows, V });
           const gradient = twin.crossEntropyBackward(logits, targets, { N: rows, V });
-          const scaled = gradient.map((g) => g * counted * inverseTargets);
-          const inputs = { step, targets: bench.tensor("targets", [rows], targets) };
+          const scaled = gradient.map((g) => g * counted * inverseTargets * scale);
+          const loss_scale = bench.tensor("loss scale", [2], Float64Array.of(scale, 0));
+          const inputs = { step, loss_scale, targets: bench.tensor("targets", [rows], targets) };
           const expectLosses = (tensor: Tensor) =>
             bench.expectWithin(tensor, losses, (i) => losses[i] === 0 ? 0 : tolerance * Math.max(1, losses[i]));
           for (const wanted of [0, 1]) {

@@ -28,6 +28,9 @@ const TOLERANCE = 1e-5;
 
 const SEED = 4242;
 
+/** Gradients come multiplied by it; a power of two, which changes no digit. */
+const LOSS_SCALE = 256;
+
 interface Example extends Gpt2Dims {
   bias: boolean;
   dropout: number;
@@ -85,7 +88,7 @@ function open(bench: Workbench, example: Example, options: Partial<Gpt2Options> 
     }
   }
   const N = B * T;
-  const batch = recordTensors(bench.memory.buffer("activations", "record", recordLayout(N).bytes), N);
+  const record = recordTensors(bench.memory.buffer("activations", "record", recordLayout(N).bytes), N);
   const { order, segments } = sortByToken(tokens);
   const values = {
     step: stepWords({ seed: SEED, inverseTargets: 1 / counted }),
@@ -94,7 +97,8 @@ function open(bench: Workbench, example: Example, options: Partial<Gpt2Options> 
     order,
     segments,
   };
-  for (const [name, array] of Object.entries(values)) bench.write(batch[name as keyof typeof values], array);
+  for (const [name, array] of Object.entries(values)) bench.write(record[name as keyof typeof values], array);
+  const batch = { ...record, loss_scale: bench.tensor("loss scale", [2], Float64Array.of(LOSS_SCALE, 0)) };
   const settings: Gpt2Options = { batchSize: B, precision: "f32", recompute: "none", ...options };
   const network = new Gpt2(config, settings, weights, gradients, bench.memory);
   network.recordRefresh(bench.plan);
@@ -140,7 +144,12 @@ function exampleCases(example: Example, limits?: GpuCase["limits"]): GpuCase[] {
               const actual = await readArena(bench, gradients, name);
               const once = expected.gradients.get(name);
               assert.ok(once || (!bias && name.endsWith(".bias")), `the twin has no ${name}`);
-              assertClose(`d ${name}`, actual, once?.map((g) => times * g) ?? actual.map(() => 0), TOLERANCE);
+              assertClose(
+                `d ${name}`,
+                actual,
+                once?.map((g) => times * LOSS_SCALE * g) ?? actual.map(() => 0),
+                TOLERANCE,
+              );
             }
           }
         }),
@@ -206,6 +215,33 @@ function recomputeCase(example: Example): GpuCase {
   };
 }
 
+/** f16 keeps 11 bits of every activation and of the weights: relative to the largest, gradients are off by a few. */
+const F16_TOLERANCE = 2 ** -7;
+
+function halfCase(example: Example): GpuCase {
+  return {
+    name: "loss and gradients in f16 are f32's within its precision",
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        if (!gpu.device.features.has("shader-f16")) return;
+        const { parameters, tokens, targets, masks, counted } = inputs(example);
+        const { network, layout, gradients, batch } = open(bench, example, { precision: "f16" });
+        const expected = gpt2LossAndGradients(parameters, tokens, targets, example, masks);
+        const total = bench.tensor("total", [1], Float64Array.of(0));
+        network.recordTraining(bench.plan, batch, total);
+        bench.run();
+        assertClose("loss", await bench.read(total), [counted * expected.loss], 2 ** -11);
+        for (const { spec: { name } } of layout.parameters) {
+          const actual = await readArena(bench, gradients, name);
+          const wanted = expected.gradients.get(name)!.map((g) => LOSS_SCALE * g);
+          const largest = wanted.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+          const worst = wanted.reduce((most, g, i) => Math.max(most, Math.abs(g - actual[i])), 0);
+          assert.ok(worst <= F16_TOLERANCE * largest, `d ${name} is off by ${worst} of ${largest}`);
+        }
+      }),
+  };
+}
+
 export const cases: GpuCase[] = [
   ...exampleCases(BASE),
   // Odd widths: 33 channels in 3 heads of 11, so that no row is made of whole vectors.
@@ -217,6 +253,7 @@ export const cases: GpuCase[] = [
   // 130 rows make chunks of 64, 64 and 2 in the loss head.
   ...exampleCases({ ...BASE, B: 2, T: 65, L: 1, C: 12, V: 33, ignoreEvery: 4 }),
   ...exampleCases({ ...BASE, B: 1, L: 1, V: 397 }, { maxStorageBufferBindingSize: 40_960, maxBufferSize: 81_920 }),
+  halfCase({ ...BASE, C: 48, H: 3 }),
   recomputeCase({ ...BASE, L: 3 }),
   recomputeCase({ ...BASE, L: 3, B: 2, dropout: 0.3 }),
 ];

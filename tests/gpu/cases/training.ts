@@ -213,6 +213,7 @@ export const cases: GpuCase[] = [
         await trainer.train(batches, 1);
         const name = "transformer.h.1.mlp.c_fc.weight";
         await writeTensor(gpu.device, trainer.parameters, { name }, (piece) => void piece.fill(NaN));
+        trainer.weightsChanged();
         const before = await readWeights(trainer);
         const [{ gradNorm, step }] = await trainer.train(batches, 1);
         assert.equal(step, 2);
@@ -293,6 +294,7 @@ export const cases: GpuCase[] = [
       gradient_accumulation_steps: 3,
       optimizer: { kind: "sgd" },
     }],
+    ["half precision", { precision: "f16" }],
     ["blocks computed again", { recompute: "block", model: { n_layer: 3 } }],
     ["attention computed again", { recompute: "attention", model: { n_layer: 3 } }],
     ["SGD with momentum, one head, no biases", {
