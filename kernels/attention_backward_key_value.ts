@@ -1,7 +1,8 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
-import { emitBackwardKeyValue, laneVariants } from "./attention_lanes.ts";
+import * as lanes from "./attention_lanes.ts";
 import source from "./attention_backward_key_value.wgsl" with { type: "text" };
 import simple from "./attention_backward_key_value_simple.wgsl" with { type: "text" };
+import * as tiles from "./attention_tiles.ts";
 import { dropoutSource } from "./shared/dropout.ts";
 import { HEAD_DIMS, headVariants } from "./shared/head_vectors.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
@@ -13,10 +14,11 @@ export const attentionBackwardKeyValue = defineKernel({
   bindings: { step: "uniform", qkv: "matrix", dy: "matrix", lse: "read", delta: "read", dqkv: "matrix_write" },
   dims: HEAD_DIMS,
   variants: [
-    ...laneVariants(
+    ...lanes.laneVariants(
       (headSize) => headSize <= 32 ? { held: 2, step: 4 } : { held: 1, step: 2 },
-      emitBackwardKeyValue,
+      lanes.emitBackwardKeyValue,
     ),
+    tiles.tileVariant(tiles.emitBackwardKeyValue),
     ...headVariants(simple),
   ],
   cost: ({ batch, heads, context, head_size }) => ({

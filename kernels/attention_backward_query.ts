@@ -1,7 +1,8 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
-import { emitBackwardQuery, laneVariants } from "./attention_lanes.ts";
+import * as lanes from "./attention_lanes.ts";
 import source from "./attention_backward_query.wgsl" with { type: "text" };
 import simple from "./attention_backward_query_simple.wgsl" with { type: "text" };
+import * as tiles from "./attention_tiles.ts";
 import { dropoutSource } from "./shared/dropout.ts";
 import { HEAD_DIMS, headVariants } from "./shared/head_vectors.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
@@ -21,7 +22,8 @@ export const attentionBackwardQuery = defineKernel({
   },
   dims: HEAD_DIMS,
   variants: [
-    ...laneVariants((headSize) => ({ held: 2, step: headSize <= 32 ? 4 : 2 }), emitBackwardQuery),
+    ...lanes.laneVariants((headSize) => ({ held: 2, step: headSize <= 32 ? 4 : 2 }), lanes.emitBackwardQuery),
+    tiles.tileVariant(tiles.emitBackwardQuery),
     ...headVariants(simple),
   ],
   cost: ({ batch, heads, context, head_size }) => ({

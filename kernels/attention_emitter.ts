@@ -18,7 +18,7 @@ export const lines = (count: number, line: (index: number) => string) => range(c
 export const grid = (rows: number, columns: number, line: (v: number, j: number) => string) =>
   lines(rows, (v) => lines(columns, (j) => line(v, j)));
 
-/** The entry point, and what every family takes from its workgroup's number; `order` is WGSL of `head_row` and `tile`. */
+/** The entry point, and what every family takes from its workgroup's number; `order` is WGSL of `head_row` and `place`, the tile's number. */
 export function entry(workgroup: number, tileRows: number, order: string, statements: string): string {
   return `
 @compute @workgroup_size(${workgroup})
@@ -31,7 +31,7 @@ fn main(
   let index = group.y * groups.x + group.x;
   if (index >= dims.batch * dims.heads * tiles) { return; }
   ${order}
-  let start = tile * ${tileRows}u; // the tile's first position
+  let start = place * ${tileRows}u; // the tile's first position
   let last = dims.context - 1u;
   let first_row = (head_row / dims.heads) * dims.context; // of the sequence
   let counters = head_row * dims.context;                 // of this head in lse, delta and dropout's counters

@@ -1,7 +1,8 @@
 import { defineKernel } from "#src/gpu/kernel.ts";
-import { emitForward, laneVariants } from "./attention_lanes.ts";
+import * as lanes from "./attention_lanes.ts";
 import source from "./attention_forward.wgsl" with { type: "text" };
 import simple from "./attention_forward_simple.wgsl" with { type: "text" };
+import * as tiles from "./attention_tiles.ts";
 import { dropoutSource } from "./shared/dropout.ts";
 import { HEAD_DIMS, headVariants } from "./shared/head_vectors.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
@@ -13,7 +14,8 @@ export const attentionForward = defineKernel({
   bindings: { step: "uniform", qkv: "matrix", y: "matrix_write", lse: "read_write" },
   dims: HEAD_DIMS,
   variants: [
-    ...laneVariants((headSize) => ({ held: 2, step: headSize <= 32 ? 4 : 2 }), emitForward),
+    ...lanes.laneVariants((headSize) => ({ held: 2, step: headSize <= 32 ? 4 : 2 }), lanes.emitForward),
+    tiles.tileVariant(tiles.emitForward),
     ...headVariants(simple),
   ],
   // Half of the T × T pairs, two products of D multiply-adds each.

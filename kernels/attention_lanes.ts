@@ -19,8 +19,11 @@ export interface LaneTile {
 
 type Emit = (headSize: number, tile: LaneTile) => string;
 
-/** Heads up to here; a kernel's compilation takes 0.2 s at 32 on llvmpipe, 0.4 at 64, 1 at 128. */
-const LARGEST_HEAD = 128;
+/**
+ * Heads up to here. A kernel's compilation takes 0.3 s at 32 on llvmpipe, 0.6 at 64, 1.3 at 128; where heads are no
+ * whole vec4s, each element's own load and its guard compile for ten times as long.
+ */
+const largestHead = (headSize: number) => headSize % 4 === 0 ? 128 : 64;
 
 /**
  * Variants for adapters of 8 lanes (llvmpipe) and of 4.
@@ -28,11 +31,14 @@ const LARGEST_HEAD = 128;
  */
 export function laneVariants(tileOf: (headSize: number) => Omit<LaneTile, "lanes">, emit: Emit): HeadVariant[] {
   return [8, 4].map((lanes) => {
-    const tile = ({ head_size }: HeadDims): LaneTile => ({ lanes, ...tileOf(head_size) });
+    const tile = ({ head_size }: HeadDims): LaneTile => ({
+      lanes,
+      ...(head_size % 4 === 0 ? tileOf(head_size) : { held: 1, step: 2 }),
+    });
     return {
       name: `rows in ${lanes} lanes`,
       when: ({ head_size }, { software, subgroupSize }) =>
-        software && subgroupSize === lanes && head_size <= LARGEST_HEAD,
+        software && subgroupSize === lanes && head_size <= largestHead(head_size),
       constants: dropoutConstant,
       body: (dims) => emit(dims.head_size, tile(dims)),
       workgroups: (dims) => dims.batch * dims.heads * Math.ceil(dims.context / (lanes * tile(dims).held)),
@@ -45,8 +51,8 @@ export function laneVariants(tileOf: (headSize: number) => Omit<LaneTile, "lanes
  * side, so that every share has its part of the causal triangle.
  */
 const ORDER = `let head_row = index / tiles; // b * H + h
-  let place = index % tiles;
-  let tile = select(place / 2u, tiles - 1u - place / 2u, place % 2u == 0u);`;
+  let turn = index % tiles;
+  let place = select(turn / 2u, tiles - 1u - turn / 2u, turn % 2u == 0u);`;
 
 function laneEntry({ lanes, held, step }: LaneTile, statements: string): string {
   return entry(
@@ -118,7 +124,7 @@ ${
 /** `sum_v` += `weight_v_j` · the head of a step's row j, for all of the step's rows in order. */
 function accumulate(sum: string, weight: string, other: string, headSize: number, tile: LaneTile): string {
   return grid(
-    headSize / 4,
+    headVectors(headSize),
     tile.step,
     (i, j) =>
       `    { let other = ${broadcast(other, j, i, headSize, tile)}; ${

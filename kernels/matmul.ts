@@ -24,18 +24,8 @@ interface NamedTile extends Tile {
 /** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
 const WORTH_A_LARGE_TILE = 2 ** 24;
 
-/**
- * Tall tiles for software adapters, rows and height. Which is the fastest depends on the shape by up to 15 %. Untuned,
- * the first is taken: 32 rows are 13 % faster in nt, elsewhere they gain less and compile twice as long.
- */
-const TALL_TILES: Record<Form, [rows: number, height: number][]> = {
-  nn: [[16, 4], [24, 2], [32, 2]],
-  nt: [[32, 2], [24, 2], [16, 4]],
-  tn: [[16, 4], [32, 2], [24, 2]],
-};
-
 /** The tiles, best first; docs/log.md has their rates on llvmpipe. */
-function tiles(form: Form): NamedTile[] {
+function tiles(): NamedTile[] {
   const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): NamedTile => ({
     name: `${rows}×8 broadcast over ${size} lanes by ${height}`,
     when: (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
@@ -49,7 +39,10 @@ function tiles(form: Form): NamedTile[] {
   return [
     ...[4, 8, 16].flatMap((size) => [
       broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
-      ...TALL_TILES[form].map(([rows, height]) => broadcast(size, rows, height, () => true)),
+      // Taller ones are up to 8 % faster, by shape, and take up to twice as long to compile: a tuner may choose them.
+      broadcast(size, 16, 4, () => true),
+      broadcast(size, 24, 2, () => true),
+      broadcast(size, 32, 2, () => true),
     ]),
     {
       name: "8×16 by 8",
@@ -66,7 +59,7 @@ function tiles(form: Form): NamedTile[] {
 }
 
 function variants(body: Omit<Body, "tile">): Variant<MatmulDims>[] {
-  return tiles(body.form).map((tile) => ({
+  return tiles().map((tile) => ({
     name: tile.name,
     when: tile.when,
     candidate: tile.candidate,

@@ -30,6 +30,7 @@ export function columnVariants(): readonly Variant<"channels">[] {
   });
   return [
     variant("8 vec4s", 8, 1, (_dims, { software }) => software),
-    variant("16 vec4s by 16 strides", 16, 16),
+    // Two sectors of a card's memory a row; 768 channels make 48 workgroups.
+    variant("4 vec4s by 64 strides", 4, 64),
   ];
 }

@@ -47,6 +47,9 @@ const LARGEST_HEAD_ALONE = 128;
 /** Past this, 64 lanes would hold more than WGSL's 8 KiB of a function's variables. */
 const LARGEST_HEAD_OF_64_LANES = 8192;
 
+/** llvmpipe ends an invocation's loops, without a word, after so many iterations of all of them together. */
+const SOFTWARE_ITERATIONS = 65_535;
+
 /** The dims of every attention kernel, in the order of their struct. */
 export const HEAD_DIMS = {
   batch: "u32",
@@ -99,12 +102,13 @@ export function headVariants(program: string): HeadVariant[] {
     workgroups: ({ batch, heads, context }) => batch * heads * context,
   });
   const whole = ({ head_size }: HeadDims) => head_size % 4 === 0;
-  const small = ({ head_size }: HeadDims) => head_size <= LARGEST_HEAD_ALONE;
+  // Each row's own loop, and within it two over the vectors of a head.
+  const small = ({ head_size, context }: HeadDims, { software }: AdapterTraits, width: number) =>
+    head_size <= LARGEST_HEAD_ALONE && !(software && context * (2 * head_size / width + 1) > SOFTWARE_ITERATIONS);
   return [
     // Small workgroups keep the causal triangle's work even over a CPU's threads.
-    alone("vec4, 8 rows", 4, 8, (dims, { software }: AdapterTraits) => software && whole(dims) && small(dims)),
-    alone("vec4, 32 rows", 4, 32, (dims) => whole(dims) && small(dims)),
-    alone("scalar, 32 rows", 1, 32, small),
+    alone("vec4, 8 rows", 4, 8, (dims, adapter) => adapter.software && whole(dims) && small(dims, adapter, 4)),
+    alone("scalar, 32 rows", 1, 32, (dims, adapter) => small(dims, adapter, 1)),
     together("vec4, a workgroup a row", 4, whole),
     together("scalar, a workgroup a row", 1),
   ];

@@ -18,6 +18,9 @@ fn max_of_row(lane: u32, value: f32) -> f32 { return workgroup_max(lane, value);
 fn row_barrier() { storageBarrier(); }
 ` + reduce;
 
+/** Elements of a row that keep 256 lanes busy: a vocabulary's, of which a chunk of logits has few rows. */
+const LONG = 8192;
+
 /**
  * Variants of a kernel that reduces each row: LANES of a workgroup share one of its ROWS, TAIL is what the row's length
  * leaves over a whole vec4. On llvmpipe, where a workgroup is 8 lanes at a time and every step across lanes goes through
@@ -37,6 +40,7 @@ export function rowVariants<D extends string>(
   return [
     variant("a lane a row", 1, 8, ({ rows }, { software }) => software && rows > 4),
     variant("8 lanes a row", 8, 1, (_dims, { software }) => software),
+    variant("256 lanes a row", 256, 1, (dims) => lengthOf(dims) >= LONG),
     variant("64 lanes a row", 64, 1),
   ];
 }

@@ -1,5 +1,6 @@
 import { type AdapterTraits, type BindingsOf, type Kernel, matrixNames, type Variant } from "./kernel.ts";
 import { type Matrix, matrixShape } from "./matrix.ts";
+import type { Dispatch } from "./plan.ts";
 
 /**
  * Which variant runs a kernel on a shape, by `choiceKey`: what a tuner found, or what a run began with. A kernel that is
@@ -29,6 +30,14 @@ export function variantFor<B extends string, D extends string>(
   const name = key === null ? undefined : choices[key];
   const chosen = kernel.variants.find((variant) => variant.name === name && fits(variant, dims, adapter));
   return chosen ?? kernel.choose(dims, adapter);
+}
+
+/** The variants that run these dispatches: what a run that goes on must take again. */
+export function choicesOf(dispatches: readonly Dispatch[]): Choices {
+  return Object.fromEntries(dispatches.flatMap(({ kernel, dims, bindings, variant }) => {
+    const key = choiceKey(kernel, dims, bindings);
+    return key === null ? [] : [[key, variant.name]];
+  }));
 }
 
 /** The variants worth timing; the first is what is taken without a choice. */

@@ -42,9 +42,24 @@ export function elementBytes({ element }: MatrixStorage): number {
   return element === "f16" ? 2 : 4;
 }
 
+/** A cache line of the processors that software adapters run on. */
+const LINE_BYTES = 64;
+
+/**
+ * Texels of a row. An odd number of cache lines, so that neighbouring rows fall into different sets of the cache: a
+ * matmul reads 64 rows side by side, and rows of 6 KiB (two sets for all of them) cost it a third of its rate.
+ */
+export function textureWidth(rows: number, columns: number, storage: MatrixStorage): number {
+  const lines = Math.ceil(matrixStride(columns, storage) * elementBytes(storage) / LINE_BYTES);
+  return (rows === 1 ? lines : lines | 1) * LINE_BYTES / (4 * elementBytes(storage));
+}
+
 /** Bytes of a matrix with memory of its own, before a buffer's alignment. */
 export function matrixBytes(rows: number, columns: number, storage: MatrixStorage): number {
-  return rows * matrixStride(columns, storage) * elementBytes(storage);
+  const elements = storage.kind === "texture"
+    ? 4 * textureWidth(rows, columns, storage)
+    : matrixStride(columns, storage);
+  return rows * elements * elementBytes(storage);
 }
 
 /** `range` of f32 as a matrix: a parameter in an arena. */

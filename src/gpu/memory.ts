@@ -1,5 +1,5 @@
 import type { Gpu } from "./device.ts";
-import { type Matrix, matrixBytes, type MatrixStorage, matrixStride, textureFormat } from "./matrix.ts";
+import { type Matrix, matrixBytes, type MatrixStorage, matrixStride, textureFormat, textureWidth } from "./matrix.ts";
 import { align, BINDING_ALIGNMENT, elements, wholeWords } from "./sizes.ts";
 
 /** A part of a buffer, as a binding wants it. Bytes. */
@@ -56,7 +56,7 @@ export class Memory {
     const bytes = matrixBytes(rows, columns, storage);
     const stride = matrixStride(columns, storage);
     const resource = storage.kind === "texture"
-      ? this.#texture(role, name, rows, stride / 4, storage, bytes)
+      ? this.#texture(role, name, [textureWidth(rows, columns, storage), rows], storage, bytes)
       : { buffer: this.buffer(role, name, bytes), offset: 0, size: Math.max(wholeWords(bytes), 4) };
     return { name, rows, columns, storage, stride, origin: { row: 0, column: 0 }, resource };
   }
@@ -64,14 +64,13 @@ export class Memory {
   #texture(
     role: MemoryRole,
     name: string,
-    rows: number,
-    texels: number,
+    size: [width: number, height: number],
     { element }: MatrixStorage,
     bytes: number,
   ): TextureOperand {
     const texture = this.gpu.device.createTexture({
       label: name,
-      size: [texels, rows],
+      size,
       format: textureFormat(element),
       usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.COPY_SRC,
     });

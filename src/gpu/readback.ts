@@ -6,6 +6,12 @@ import type { BufferRange } from "./memory.ts";
 /** Larger ranges are read in pieces, which bounds the staging memory. */
 export const PIECE_BYTES = 32 * 2 ** 20;
 
+/**
+ * Under Deno the call to `read` blocks until the GPU is idle, and only then returns its promise, which takes another
+ * 10 ms; elsewhere the call returns at once.
+ */
+export const READ_BLOCKS = "Deno" in globalThis;
+
 export class Readback {
   #staging: GPUBuffer | null = null;
 

@@ -4,13 +4,14 @@ import type { Gpu } from "./device.ts";
 const SUBMIT_MS = 500;
 
 /**
- * Encodes units of work of about equal length and submits them in portions that stay short, without waiting between.
- * How long a unit takes is learnt from the caller's measurements; until then each is submitted alone.
+ * Encodes units of work of about equal length, in portions that stay short, to be submitted together. How long a unit
+ * takes is learnt from the caller's measurements; until then each is a portion of its own.
  */
 export class Submits {
   #unitMs: number | null = null;
   #encoder: GPUCommandEncoder | null = null;
   #units = 0;
+  readonly #portions: GPUCommandBuffer[] = [];
 
   constructor(readonly gpu: Gpu, readonly label: string) {}
 
@@ -25,12 +26,17 @@ export class Submits {
   }
 
   endUnit(): void {
-    if (++this.#units >= this.unitsIn(SUBMIT_MS)) this.submit();
+    if (++this.#units >= this.unitsIn(SUBMIT_MS)) this.#endPortion();
   }
 
-  /** Submits what is left. */
+  /** Submits all portions. */
   submit(): void {
-    if (this.#encoder) this.gpu.device.queue.submit([this.#encoder.finish()]);
+    this.#endPortion();
+    for (const portion of this.#portions.splice(0)) this.gpu.device.queue.submit([portion]);
+  }
+
+  #endPortion(): void {
+    if (this.#encoder) this.#portions.push(this.#encoder.finish());
     this.#encoder = null;
     this.#units = 0;
   }

@@ -1,4 +1,4 @@
-import type { MatrixStorage } from "../gpu/matrix.ts";
+import { type MatrixStorage, textureWidth } from "../gpu/matrix.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** How a model's matrices are stored on an adapter: arithmetic that `describe` shares with what allocates. */
@@ -21,9 +21,10 @@ export function storageOf(
   // Heads of whole vec4s start at vec4s, and so does everything else; other models are small or odd, and slow.
   const vectors = (n_embd / n_head) % 4 === 0;
   return (rows, columns) => {
-    const fits = rows <= maxTextureDimension2D && columns / 4 <= maxTextureDimension2D;
-    const kind = !vectors ? "scalars" : software && fits ? "texture" : "vectors";
-    return { kind, element: precision };
+    const texture: MatrixStorage = { kind: "texture", element: precision };
+    const fits = Math.max(rows, textureWidth(rows, columns, texture)) <= maxTextureDimension2D;
+    if (vectors && software && fits) return texture;
+    return { kind: vectors ? "vectors" : "scalars", element: precision };
   };
 }
 

@@ -8,6 +8,10 @@ export class RunControl {
     this.#checkpointRequested = true;
   }
 
+  get checkpointRequested(): boolean {
+    return this.#checkpointRequested;
+  }
+
   /** Whether a checkpoint was asked for since the last call. */
   takeCheckpointRequest(): boolean {
     const requested = this.#checkpointRequested;

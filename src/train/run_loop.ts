@@ -9,11 +9,12 @@ import {
 import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { readCheckpoint, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, readState, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
 import type { RunControl } from "./run_control.ts";
 import { RunMeter } from "./run_meter.ts";
+import { reportTuning, type RunTuning, tuneRun, tuningBudget, untuned } from "./run_tuning.ts";
 import type { Command, DeviceInfo, Report } from "./protocol.ts";
-import { Trainer } from "./trainer.ts";
+import { type Burst, Trainer } from "./trainer.ts";
 
 type Start = Extract<Command, { type: "start" }>;
 type Ended = Extract<Report, { type: "ended" }>;
@@ -44,9 +45,11 @@ export async function trainRun(attempt: Attempt): Promise<Ended> {
     if (corpus.tokenizer.vocabSize !== config.tokenizer.vocab_size) {
       throw new Error(`the text has ${corpus.tokenizer.vocabSize} tokens, the run ${config.tokenizer.vocab_size}`);
     }
-    const trainer = await Trainer.create(gpu, config, { initialize: files.resumeFrom === null });
+    const { resumeFrom } = files;
+    const tuning = resumeFrom === null ? await tuneAttempt(attempt) : untuned((await readState(resumeFrom)).choices);
+    const trainer = await Trainer.create(gpu, config, { initialize: resumeFrom === null, choices: tuning.choices });
     try {
-      return await new RunLoop(attempt, corpus, trainer).run();
+      return await new RunLoop(attempt, corpus, trainer, tuning).run();
     } finally {
       trainer.free();
     }
@@ -55,11 +58,18 @@ export async function trainRun(attempt: Attempt): Promise<Ended> {
   }
 }
 
+function tuneAttempt({ gpu, device, control, command: { config, files } }: Attempt): Promise<RunTuning> {
+  const budgetMs = tuningBudget(config, device);
+  return tuneRun(gpu, config, { folder: files.tuning, budgetMs, stop: () => control.stop !== null });
+}
+
 class RunLoop {
   readonly #tokenizer: Tokenizer;
   readonly #validation: ValidationBatches | null;
   readonly #batches: TrainingBatches;
   readonly #meter: RunMeter;
+  /** The burst that the GPU works on while the results of the one before are taken in. */
+  #running: Burst | null = null;
   #tokensSeen = 0;
   #skippedSteps = 0;
   #skippedInARow = 0;
@@ -70,7 +80,12 @@ class RunLoop {
   /** The latest validation loss and its step. */
   #validated: { step: number; loss: number } | null = null;
 
-  constructor(readonly attempt: Attempt, readonly corpus: TokenCorpus, readonly trainer: Trainer) {
+  constructor(
+    readonly attempt: Attempt,
+    readonly corpus: TokenCorpus,
+    readonly trainer: Trainer,
+    readonly tuning: RunTuning,
+  ) {
     const { config } = attempt.command;
     const shape = { contextLength: config.context_length, batchSize: config.batch_size };
     const { train, validation } = splitCorpus(corpus, config.validation_fraction);
@@ -87,8 +102,10 @@ class RunLoop {
     await this.#begin();
     while (this.trainer.step < config.max_steps) {
       await setImmediate(); // commands arrive between bursts
-      if (control.stop) return await this.#stop(control.stop);
-      if (control.takeCheckpointRequest()) await this.#checkpoint();
+      if (!this.#running) {
+        if (control.stop) return await this.#stop(control.stop);
+        if (control.takeCheckpointRequest()) await this.#checkpoint();
+      }
       await this.#burst();
       this.#owed = this.#due();
       await this.#milestones();
@@ -118,20 +135,25 @@ class RunLoop {
       parameters: this.#meter.parameters,
       epoch: this.#batches.epoch,
       tokens_seen: this.#tokensSeen,
+      tuning: reportTuning(this.tuning, this.trainer),
     });
     if (files.resumeFrom === null || this.#owed.length > 0) await this.#milestones();
   }
 
-  /** Steps to the next milestone at most, as many as fit the time budget of a burst. */
+  /**
+   * A burst, and the start of the next: prepared while this one runs, submitted before its results are awaited, so that
+   * the GPU waits for neither.
+   */
   async #burst(): Promise<void> {
-    const { command: { config, run_id }, post } = this.attempt;
-    const { step } = this.trainer;
-    const milestones = [config.eval.every, config.checkpoint.every, config.sample.every].filter((every) => every > 0);
-    const toMilestone = Math.min(...milestones.map((every) => every - step % every), config.max_steps - step);
-    const steps = this.#meter.burstSteps(Math.min(toMilestone, this.trainer.mostSteps));
-    const start = performance.now();
-    const results = await this.trainer.train(this.#batches, steps);
-    const points = this.#meter.points(results, performance.now() - start, this.#batches);
+    const { command: { run_id }, post } = this.attempt;
+    const burst = this.#running ?? this.#prepare(this.trainer.step);
+    if (!this.#running) burst.submit();
+    const next = this.#mayGoOn(burst) ? this.#prepare(this.trainer.step + burst.steps) : null;
+    const reading = burst.read(); // sync point
+    next?.submit();
+    this.#running = next;
+    const { results, elapsedMs } = await reading;
+    const points = this.#meter.points(results, elapsedMs, burst.epoch, this.#batches.windowCount);
     for (const { loss, gradNorm, targets } of results) {
       const skipped = !Number.isFinite(gradNorm);
       this.#tokensSeen += targets;
@@ -147,6 +169,26 @@ class RunLoop {
       eta_seconds: this.#meter.etaSeconds(this.trainer.step),
       skipped_steps: this.#skippedSteps,
     });
+  }
+
+  /** Steps from `step` to the next milestone at most, as many as fit the time budget of a burst. */
+  #prepare(step: number): Burst {
+    const toMilestone = Math.min(...this.#milestoneIntervals().map((every) => every - step % every));
+    const most = Math.min(toMilestone, this.attempt.command.config.max_steps - step, this.trainer.mostSteps);
+    return this.trainer.prepare(this.#batches, this.#meter.burstSteps(most));
+  }
+
+  /** Not past a milestone, whose work comes first, nor where somebody waits for the present burst to end. */
+  #mayGoOn({ steps }: Burst): boolean {
+    const { command: { config }, control } = this.attempt;
+    const step = this.trainer.step + steps;
+    if (control.stop || control.checkpointRequested || step >= config.max_steps) return false;
+    return this.#milestoneIntervals().every((every) => step % every !== 0);
+  }
+
+  #milestoneIntervals(): number[] {
+    const { eval: evaluation, checkpoint, sample } = this.attempt.command.config;
+    return [evaluation.every, checkpoint.every, sample.every].filter((every) => every > 0);
   }
 
   /** What this step asks for beside a checkpoint. */

@@ -1,4 +1,3 @@
-import type { TrainingBatches } from "../data/batches.ts";
 import { describe, deviceLimits } from "../model/describe.ts";
 import { type RunConfig, workloadOf } from "./config.ts";
 import type { DeviceInfo, StepPoint } from "./protocol.ts";
@@ -30,7 +29,7 @@ export class RunMeter {
   }
 
   /** The points of a burst that took `elapsedMs`, its steps sharing the time. */
-  points(results: readonly StepResult[], elapsedMs: number, batches: TrainingBatches): StepPoint[] {
+  points(results: readonly StepResult[], elapsedMs: number, epoch: number, windowCount: number): StepPoint[] {
     const step_ms = elapsedMs / results.length;
     // The first burst compiles kernels: its time says nothing of the next.
     if (this.#stepMs !== null) {
@@ -47,7 +46,7 @@ export class RunMeter {
       tokens_per_second: 1000 * targets / step_ms,
       step_ms,
       mfu: this.#flopsPerStep / (1e6 * step_ms) / this.device.measured.gflops,
-      epoch: batches.epoch - (results.length - 1 - index) * windows / batches.windowCount,
+      epoch: epoch - (results.length - 1 - index) * windows / windowCount,
     }));
   }
 

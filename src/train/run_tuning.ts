@@ -1,6 +1,5 @@
-import { type Choices, choiceKey } from "../gpu/choices.ts";
+import { choiceKey, type Choices } from "../gpu/choices.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Dispatch } from "../gpu/plan.ts";
 import { describe, deviceLimits } from "../model/describe.ts";
 import { type RunConfig, workloadOf } from "./config.ts";
 import type { DeviceInfo, TuningReport } from "./protocol.ts";
@@ -65,11 +64,10 @@ export async function tuneRun(
 /** What a run says of it: the choices that it runs with, where they are not what is taken without any. */
 export function reportTuning(
   { speedups, candidatesTimed, elapsedMs, note }: RunTuning,
-  gpu: Gpu,
-  dispatches: readonly Dispatch[],
+  { gpu, plans }: Trainer,
 ): TuningReport {
   const choices = new Map<string, TuningReport["choices"][number]>();
-  for (const { kernel, dims, bindings, variant } of dispatches) {
+  for (const { kernel, dims, bindings, variant } of plans.microStep.dispatches) {
     const key = choiceKey(kernel, dims, bindings);
     if (key === null || variant === kernel.choose(dims, gpu.traits)) continue;
     const speedup = speedups[key] === undefined ? null : Math.round(100 * speedups[key]) / 100;
@@ -81,12 +79,4 @@ export function reportTuning(
     choices: [...choices.values()],
     note,
   };
-}
-
-/** The variants that run these dispatches, by `choiceKey`: what a run that goes on must take. */
-export function choicesOf(dispatches: readonly Dispatch[]): Choices {
-  return Object.fromEntries(dispatches.flatMap(({ kernel, dims, bindings, variant }) => {
-    const key = choiceKey(kernel, dims, bindings);
-    return key === null ? [] : [[key, variant.name]];
-  }));
 }

@@ -1,10 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import { sampleToken } from "#kernels/sample_token.ts";
 import type { EvaluationBatch, TrainingBatches } from "../data/batches.ts";
+import { type Choices, choicesOf } from "../gpu/choices.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type BufferRange, Memory } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
-import { Readback } from "../gpu/readback.ts";
+import { READ_BLOCKS, Readback } from "../gpu/readback.ts";
 import { Submits } from "../gpu/submits.ts";
 import { Arena } from "../model/arena.ts";
 import { recordTensors } from "../model/batch_record.ts";
@@ -31,6 +32,16 @@ export interface StepResult {
   targets: number;
 }
 
+/** Steps encoded for the GPU: `submit`, then `read`, each once and in the order of preparation. */
+export interface Burst {
+  readonly steps: number;
+  /** Of the corpus, at its end. */
+  readonly epoch: number;
+  submit(): void;
+  /** What is submitted after the call, before the promise settles, keeps the GPU busy: see `READ_BLOCKS`. */
+  read(): Promise<{ results: StepResult[]; elapsedMs: number }>;
+}
+
 /** The factor on the gradients of an f16 run; 1 for f32. */
 export interface LossScale {
   scale: number;
@@ -51,8 +62,10 @@ const PATIENCE_MS = 200;
  * `create`; a step allocates nothing. Knows neither files nor who asked.
  */
 export class Trainer {
-  /** Updates made. */
+  /** Updates made and read back. */
   step = 0;
+  /** Steps prepared and not yet read back. */
+  #prepared = 0;
   readonly parameters: Arena;
   readonly moments: ReadonlyMap<string, Arena>;
   readonly readback: Readback;
@@ -62,7 +75,7 @@ export class Trainer {
   /** A unit is a micro-step, a validation batch, a token. */
   readonly #submits: Record<"train" | "evaluate" | "generate", Submits>;
 
-  private constructor(readonly gpu: Gpu, readonly config: RunConfig, readonly memory: Memory) {
+  private constructor(readonly gpu: Gpu, readonly config: RunConfig, readonly memory: Memory, choices: Choices) {
     const model = modelConfig(config);
     const { batch_size: batchSize, gradient_accumulation_steps: gradientAccumulationSteps } = config;
     const { kind, momentum } = config.optimizer;
@@ -92,7 +105,7 @@ export class Trainer {
     const total = whole(buffers.total, 4);
     const norm = whole(buffers.norm, 8);
     const plan = (label: string, record: (plan: Plan) => void) => {
-      const made = new Plan(gpu, label);
+      const made = new Plan(gpu, label, choices);
       record(made);
       return made;
     };
@@ -140,12 +153,17 @@ export class Trainer {
 
   /**
    * Allocates a run's memory and records its plans; weights are the seed's, unless others are to be loaded.
+   * @param choices variants of kernels: those of a tuner, or of the checkpoint that is gone on from
    * @throws GpuError out of memory, or a kernel the device refuses; nothing stays allocated
    */
-  static async create(gpu: Gpu, config: RunConfig, { initialize = true } = {}): Promise<Trainer> {
+  static async create(
+    gpu: Gpu,
+    config: RunConfig,
+    { initialize = true, choices = {} }: { initialize?: boolean; choices?: Choices } = {},
+  ): Promise<Trainer> {
     const memory = new Memory(gpu);
     try {
-      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
+      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory, choices));
       trainer.writeLossScale({ scale: config.precision === "f16" ? FIRST_LOSS_SCALE : 1, finite_steps: 0 });
       if (initialize) {
         await initializeWeights(gpu.device, trainer.parameters, config.seed);
@@ -182,15 +200,23 @@ export class Trainer {
 
   /** Trains for `steps` steps (at most `mostSteps`) and reads back once. */
   async train(batches: TrainingBatches, steps: number): Promise<StepResult[]> {
+    const burst = this.prepare(batches, steps);
+    burst.submit();
+    return (await burst.read()).results;
+  }
+
+  /** Packs and encodes the next `steps` steps (at most `mostSteps`). One burst may run while the next is prepared. */
+  prepare(batches: TrainingBatches, steps: number): Burst {
     const { gradient_accumulation_steps: microSteps } = this.config;
     const { record, staging, total, norm, ring } = this.#buffers;
+    const { queue } = this.gpu.device;
     const submits = this.#submits.train;
-    const start = performance.now();
+    const first = this.step + this.#prepared + 1;
+    this.#prepared += steps;
     const targets = Array.from(
       { length: steps },
-      (_, index) => this.#stage(batches, index * microSteps, this.step + index + 1),
+      (_, index) => this.#stage(batches, index * microSteps, first + index),
     );
-    this.#staging.upload(this.gpu.device.queue, staging, steps * microSteps);
     for (let index = 0; index < steps; index++) {
       this.#plans.begin.encode(submits.encoder);
       for (let micro = 0; micro < microSteps; micro++) {
@@ -203,19 +229,33 @@ export class Trainer {
       submits.encoder.copyBufferToBuffer(total, 0, ring, index * RING_STEP_BYTES, 4);
       submits.encoder.copyBufferToBuffer(norm, 0, ring, index * RING_STEP_BYTES + 4, 4);
     }
-    submits.submit();
-    const metrics = await this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
-    submits.measured(steps * microSteps, performance.now() - start);
-    return targets.map((targetCount, index) => {
-      const step = ++this.step;
-      return {
-        step,
-        targets: targetCount,
-        loss: metrics[2 * index] / targetCount,
-        lr: learningRate(this.config, step),
-        gradNorm: metrics[2 * index + 1],
-      };
-    });
+    let submittedAt = 0;
+    return {
+      steps,
+      epoch: batches.epoch,
+      submit: () => {
+        submittedAt = performance.now();
+        this.#staging.upload(queue, staging, steps * microSteps);
+        submits.submit();
+      },
+      read: async () => {
+        const reading = this.readback.readF32(whole(ring, steps * RING_STEP_BYTES)); // sync point
+        const called = performance.now();
+        const metrics = await reading;
+        const elapsedMs = (READ_BLOCKS ? called : performance.now()) - submittedAt;
+        submits.measured(steps * microSteps, elapsedMs);
+        this.#prepared -= steps;
+        this.step += steps;
+        const results = targets.map((targetCount, index) => ({
+          step: first + index,
+          targets: targetCount,
+          loss: metrics[2 * index] / targetCount,
+          lr: learningRate(this.config, first + index),
+          gradNorm: metrics[2 * index + 1],
+        }));
+        return { results, elapsedMs };
+      },
+    };
   }
 
   /** Packs the micro-batches of update `step`, and gives how many targets they have. */
@@ -314,6 +354,11 @@ export class Trainer {
       await setImmediate(); // commands arrive, `stop` among them
     }
     return await this.readback.readU32(whole(generated, 4 * count)); // sync point
+  }
+
+  /** The variants that this run trains with. */
+  get choices(): Choices {
+    return choicesOf(this.#plans.microStep.dispatches);
   }
 
   /** The recorded plans, for profiles. */

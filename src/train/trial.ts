@@ -155,7 +155,7 @@ export class Trial {
       ? await this.#using(turns, (plan) => timeDispatches(this.gpu, [plan]))
       : [];
     const elapsed = times.map(({ elapsedMs }) => elapsedMs);
-    if (times.length === 0) for (const turn of turns) elapsed.push(await this.#using([turn], this.#wallTime));
+    if (times.length === 0) { for (const turn of turns) elapsed.push(await this.#using([turn], this.#wallTime)); }
     return Array.from({ length: rounds }, (_, i) => elapsed.slice(i * variants.length, (i + 1) * variants.length));
   }
 
@@ -187,4 +187,3 @@ export class Trial {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 }
-

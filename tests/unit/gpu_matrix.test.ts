@@ -33,7 +33,7 @@ describe("a matrix's memory", () => {
     expect(matrixStride(5, F32_VECTORS)).toBe(8);
     expect(matrixStride(5, SCALARS)).toBe(5);
     expect(matrixBytes(3, 5, F32_VECTORS)).toBe(96);
-    expect(matrixBytes(3, 5, HALF_TEXTURE)).toBe(48);
+    expect(matrixBytes(3, 5, HALF_TEXTURE)).toBe(3 * 64);
     expect(matrixBytes(3, 5, HALF_SCALARS)).toBe(30);
   });
 

@@ -71,22 +71,29 @@ function tolerance({ D, deviation = 1 }: Example): number {
   return F32_EPSILON * (8 * Math.sqrt(D) + 32) * deviation ** 2;
 }
 
-/** A kernel's variants for these dims, each with the storages it is to be run on. */
+/** The variants that some adapter would run on these dims, each with the storages it is to be run on. */
 function trials<B extends string, D extends string>(
   bench: Workbench,
   kernel: Kernel<B, D>,
   dims: Record<NoInfer<D>, number>,
   { D, everyStorage }: Example,
 ): { name: string; kernel: Kernel<B, D>; storage: MatrixStorage }[] {
+  const { subgroupSize } = bench.gpu.traits;
+  const chosen = new Set(
+    [true, false].flatMap((software) =>
+      [subgroupSize, null].map((size) =>
+        `${kernel.name} (${kernel.choose(dims, { software, subgroupSize: size }).name})`
+      )
+    ),
+  );
   const storages = storagesFor(bench.gpu, D);
-  return variantsOf(kernel, dims, bench.gpu).flatMap((variant) => {
-    if (variant.name.includes("scalar") && D % 4 === 0) return []; // never reached
-    return storages.slice(0, everyStorage ? storages.length : 1).map((storage) => ({
+  return variantsOf(kernel, dims, bench.gpu).filter(({ name }) => chosen.has(name)).flatMap((variant) =>
+    storages.slice(0, everyStorage ? storages.length : 1).map((storage) => ({
       ...variant,
       name: `${variant.name}, ${storageName(storage)}`,
       storage,
-    }));
-  });
+    }))
+  );
 }
 
 function exampleCases(example: Example): GpuCase[] {
