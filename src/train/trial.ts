@@ -12,6 +12,8 @@ import { timeDispatches } from "../gpu/timing.ts";
 
 /** Rows of the noise begin this many elements after each other: no two are alike, and all take little memory. */
 const NOISE_STRIDE = 12;
+/** Matrices begin this many elements after each other. */
+const NOISE_SHIFT = 388;
 /** Rounds of timing: as many as take about so long, within these bounds. */
 const ROUNDS = { least: 3, most: 8, ms: 150 };
 /** This much slower than the fastest, a variant is not timed again. */
@@ -35,14 +37,14 @@ export class Trial {
   readonly #memory: Memory;
   readonly #readback: Readback;
   readonly #noise: BufferRange;
-  readonly #inputs: Matrix[];
+  readonly #matrices: Matrix[];
   readonly #outputs: Output[] = [];
   readonly #sums: BufferRange;
 
   constructor(readonly gpu: Gpu, readonly program: Program) {
     this.#memory = new Memory(gpu);
     this.#readback = new Readback(gpu);
-    this.#inputs = this.#bound("matrix");
+    const inputs = this.#bound("matrix");
     const outputs = this.#bound("matrix_write", "matrix_add", "read_write");
     const sizes = outputs.map((matrix) => 8 * checksumBlocks(matrix));
     const size = sizes.reduce((sum, bytes) => sum + align(bytes), 0);
@@ -52,7 +54,8 @@ export class Trial {
       this.#outputs.push({ matrix, sums: { ...this.#sums, offset, size: sizes[i] } });
       offset += align(sizes[i]);
     }
-    const length = Math.max(...[...this.#inputs, ...outputs].map((m) => m.rows * NOISE_STRIDE + m.columns));
+    this.#matrices = [...inputs, ...outputs];
+    const length = Math.max(...this.#matrices.map((m, i) => m.rows * NOISE_STRIDE + m.columns + i * NOISE_SHIFT));
     this.#noise = this.#memory.tensor("activations", "noise", [length]);
     const random = new Random(0, 0);
     const noise = Float32Array.from({ length }, () => random.nextUint32() / 2 ** 32 - 0.5);
@@ -65,9 +68,8 @@ export class Trial {
     const plan = new Plan(this.gpu, "trial");
     try {
       await this.gpu.guard(variant.name, () => {
-        for (const matrix of this.#inputs) this.#fill(plan, matrix);
-        // Of what was there before, nothing may pass for its own.
-        for (const { matrix } of this.#outputs) this.#fill(plan, matrix);
+        // What it writes too: of what was there before, nothing may pass for its own.
+        for (const [i, matrix] of this.#matrices.entries()) this.#fill(plan, matrix, i * NOISE_SHIFT);
         plan.record(kernel, bindings, dims, variant);
         for (const { matrix, sums } of this.#outputs) {
           plan.record(checksum, { x: matrix, sums }, { rows: matrix.rows, columns: matrix.columns });
@@ -142,9 +144,10 @@ export class Trial {
     });
   }
 
-  #fill(plan: Plan, y: Matrix): void {
+  #fill(plan: Plan, y: Matrix, shift: number): void {
     const { rows, columns } = y;
-    const x = { ...matrixIn("noise", this.#noise, rows, columns), stride: NOISE_STRIDE };
+    const origin = { row: 0, column: shift };
+    const x = { ...matrixIn("noise", this.#noise, rows, columns), stride: NOISE_STRIDE, origin };
     plan.record(copyMatrix, { x, y }, { rows, columns });
   }
 

@@ -42,7 +42,7 @@ interface Candidate extends Finding {
 }
 
 /** A kernel on a shape. */
-interface Subject {
+export interface Subject {
   key: string;
   dispatch: Dispatch;
   /** What is taken without a choice. */
@@ -119,7 +119,7 @@ export async function tune(
 }
 
 /** What there is to choose, the most work first. */
-function subjectsOf(gpu: Gpu, dispatches: readonly Dispatch[]): Subject[] {
+export function subjectsOf(gpu: Gpu, dispatches: readonly Dispatch[]): Subject[] {
   const subjects = new Map<string, Subject>();
   for (const dispatch of dispatches) {
     const { kernel, dims, bindings, cost } = dispatch;
