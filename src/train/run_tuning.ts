@@ -7,8 +7,8 @@ import { Trainer } from "./trainer.ts";
 import { tune } from "./tuner.ts";
 import { readFindings, writeFindings } from "./tuning_file.ts";
 
-/** What tuning may take before a run, once. */
-const BUDGET_MS = 2500;
+/** What timing candidates may take before a run. */
+export const TUNING_MS = 2500;
 /** A run that is shorter than ten times that would not get it back. */
 const SHARE_OF_RUN = 0.1;
 
@@ -29,7 +29,7 @@ export function untuned(choices: Choices): RunTuning {
 export function tuningBudget(config: RunConfig, device: DeviceInfo): number {
   const { flopsPerStep } = describe(workloadOf(config), deviceLimits(device));
   const runMs = config.max_steps * flopsPerStep / (1e6 * device.measured.gflops);
-  return Math.min(BUDGET_MS, SHARE_OF_RUN * runMs);
+  return Math.min(TUNING_MS, SHARE_OF_RUN * runMs);
 }
 
 /**
