@@ -2,7 +2,6 @@ import { cpus, loadavg } from "node:os";
 import { pinBackend } from "../src/gpu/backend.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { type DispatchTime, timeDispatches } from "../src/gpu/timing.ts";
-import { Trainer } from "../src/train/trainer.ts";
 import { findCard } from "./card.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { Child, type Launch } from "./child.ts";
@@ -11,6 +10,7 @@ import { parseOptions, USAGE } from "./options.ts";
 import { findPeers } from "./peers.ts";
 import { race, standings } from "./race.ts";
 import { machineSection, type Report, type Section, stepsSection, toConsole, toMarkdown } from "./report.ts";
+import { createTrainer } from "./trainer.ts";
 import { randomBatches, shapeOf, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 /**
@@ -76,7 +76,9 @@ async function benchWorkload(name: WorkloadName): Promise<void> {
           const child = await Child.start(launch, shape);
           children.push(child);
           workload.about[launch.name] = String(child.about.ready);
-          if (launch.name === "reverie") workload.flops = Number(child.about.flops);
+          if (launch.name !== "reverie") continue;
+          workload.flops = Number(child.about.flops);
+          workload.notes.push(`reverie: ${child.about.ready}`);
         } catch (error) {
           if (launch.name === "reverie") throw error;
           workload.notes.push(`${launch.name}: ${error instanceof Error ? error.message : error}`);
@@ -100,7 +102,7 @@ async function benchKernels(workload: Report["workloads"][number]): Promise<void
     return show({ title: workload.name, lines: ["no kernels: the adapter has no timestamp queries"], table: null });
   }
   const config = WORKLOADS[workload.name as WorkloadName];
-  const trainer = await Trainer.create(gpu, config);
+  const { trainer, about } = await createTrainer(gpu, config, options);
   await trainer.train(randomBatches(config), 1); // compiles, and leaves a batch to replay
   const rounds: DispatchTime[][] = [];
   const plans = [trainer.plans.microStep, trainer.plans.update];
@@ -114,7 +116,7 @@ async function benchKernels(workload: Report["workloads"][number]): Promise<void
   trainer.free();
   workload.kernels = groupDispatches(rounds);
   workload.betweenDispatchesMs = betweenDispatches(rounds);
-  const lines = [`timestamps around each dispatch, medians over ${rounds.length} replays of a step`];
+  const lines = [`timestamps around each dispatch, medians over ${rounds.length} replays of a step`, about];
   if (options.profile) {
     const table = profileTable(workload.kernels, workload.betweenDispatchesMs, report.ceiling);
     show({ title: `${workload.name}, shares of a step`, lines, table });
@@ -127,7 +129,10 @@ async function benchKernels(workload: Report["workloads"][number]): Promise<void
 
 function reverie(name: WorkloadName): Launch {
   const script = new URL("./reverie.ts", import.meta.url).pathname;
-  return { name: "reverie", command: [Deno.execPath(), "run", "-A", script, name] };
+  return {
+    name: "reverie",
+    command: [Deno.execPath(), "run", "-A", script, name, options.tuning ? "tuned" : "untuned"],
+  };
 }
 
 function readOptions() {

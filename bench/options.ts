@@ -9,6 +9,8 @@ export interface Options {
   peers: string[] | null;
   kernels: boolean;
   profile: boolean;
+  /** Whether kernels' variants are chosen as before a run; otherwise the defaults. */
+  tuning: boolean;
   json: string | null;
   markdown: string | null;
 }
@@ -19,6 +21,7 @@ export const USAGE = `deno task bench [S] [M] [L]   training steps at these size
   --no-peers          Reverie alone
   --kernels           every kernel of a step at every shape, and its share of the ceiling
   --profile           each kernel's share of a step
+  --no-tuning         every kernel's default variant
   --json FILE, --markdown FILE
   PYTHON=… names a Python with PyTorch, LLM_C=… a checkout of llm.c`;
 
@@ -33,6 +36,7 @@ export function parseOptions(args: string[]): Options {
       "no-peers": { type: "boolean", default: false },
       kernels: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
+      "no-tuning": { type: "boolean", default: false },
       json: { type: "string" },
       markdown: { type: "string" },
     },
@@ -48,6 +52,7 @@ export function parseOptions(args: string[]): Options {
     peers: values["no-peers"] ? [] : values.peers?.split(",").filter((name) => name !== "") ?? null,
     kernels: values.kernels,
     profile: values.profile,
+    tuning: !values["no-tuning"],
     json: values.json ?? null,
     markdown: values.markdown ?? null,
   };

@@ -1,19 +1,22 @@
-/** Reverie as a participant: see `bench/child.ts`. Its first argument is a workload's name; the shape follows from it. */
+/**
+ * Reverie as a participant: see `bench/child.ts`. Its first argument is a workload's name, from which the shape follows;
+ * the second is `tuned` or `untuned`.
+ */
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { pinBackend } from "../src/gpu/backend.ts";
 import { Gpu } from "../src/gpu/device.ts";
-import { Trainer } from "../src/train/trainer.ts";
+import { createTrainer } from "./trainer.ts";
 import { randomBatches, WORKLOADS } from "./workloads.ts";
 
 const config = WORKLOADS[process.argv[2] as keyof typeof WORKLOADS];
 pinBackend();
 const gpu = await Gpu.open(navigator.gpu);
-const trainer = await Trainer.create(gpu, config);
+const { trainer, about } = await createTrainer(gpu, config, { tuning: process.argv[3] === "tuned" });
 const batches = randomBatches(config);
 const dispatches = [trainer.plans.microStep, trainer.plans.update].flatMap((plan) => plan.dispatches);
 answer({
-  ready: gpu.identity.name,
+  ready: `${gpu.identity.name}, ${about}`,
   flops: dispatches.reduce((sum, { cost }) => sum + cost.flops, 0),
   dispatches: dispatches.length,
 });

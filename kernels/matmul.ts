@@ -18,6 +18,8 @@ type Dims = Record<MatmulDims, number>;
 
 interface Tiling {
   name: string;
+  /** Worth timing against the others that fit. */
+  candidate?: boolean;
   when?(dims: Dims, adapter: AdapterTraits): boolean;
   /** Rows and columns of c for one workgroup. */
   block: { rows: number; columns: number };
@@ -39,6 +41,7 @@ function inSlabs(tile: SlabTile, fits: (dims: Dims, filled: number) => boolean):
   const filled = ({ m, n }: Dims) => Math.round(m / block.rows) * Math.round(n / block.columns);
   return {
     name: `${block.rows}×${block.columns} in slabs`,
+    candidate: true,
     when: (dims, { software }) => !software && fits(dims, filled(dims)),
     block,
     body: (product) => emitSlabMatmul({ ...product, tile }),
@@ -52,12 +55,14 @@ function blocksOf({ m, n }: Dims, { rows, columns }: Tiling["block"]): number {
 /** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
 const WORTH_A_LARGE_TILE = 2 ** 24;
 
-const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean) =>
-  inRegisters(
+const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): Tiling => ({
+  ...inRegisters(
     `${rows}×8 broadcast over ${size} lanes by ${height}`,
     { rows, columns: 8, width: size, height, subgroup: size },
     (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
-  );
+  ),
+  candidate: true,
+});
 
 /**
  * The tilings, best first; docs/log.md has the rates of software adapters', and what those of cards are chosen by: the
@@ -66,8 +71,10 @@ const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims
 const TILINGS: readonly Tiling[] = [
   ...[4, 8, 16].flatMap((size) => [
     broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
-    // 32 rows are up to 8 % faster and take twice as long to compile.
+    // Taller ones are up to 8 % faster, by shape, and take up to twice as long to compile: a tuner may choose them.
     broadcast(size, 16, 4, () => true),
+    broadcast(size, 24, 2, () => true),
+    broadcast(size, 32, 2, () => true),
   ]),
   inRegisters(
     "8×16 by 8",
@@ -81,9 +88,10 @@ const TILINGS: readonly Tiling[] = [
 ];
 
 function variants(product: Product): Variant<MatmulDims>[] {
-  return TILINGS.map(({ name, when, block, body }) => ({
+  return TILINGS.map(({ name, when, candidate, block, body }) => ({
     name,
     when,
+    candidate,
     constants: dropoutConstant,
     body: () => body(product),
     workgroups: (dims) => blocksOf(dims, block),
@@ -110,6 +118,7 @@ function matmul<B extends string>(
     source: `${source}${finish}\n//#body\n`,
     bindings: { a: "matrix", b: "matrix", ...bindings } as Record<"a" | "b" | B, MatrixAccess | BufferAccess>,
     dims: MATMUL_DIMS,
+    shape: ({ m, n, k, dropout }) => `${m}×${n}×${k}${dropout > 0 ? " with dropout" : ""}`,
     variants: variants({ form, bias, sum }),
     cost,
   });

@@ -31,6 +31,8 @@ export interface AdapterTraits {
 export interface Variant<D extends string> {
   name: string;
   when?(dims: Dims<D>, adapter: AdapterTraits): boolean;
+  /** Where it fits it may be the fastest, wherever it stands: a tuner times it (`choices.ts`). */
+  candidate?: boolean;
   /** Values appended to the WGSL as `const NAME: u32 = value;`. */
   constants?(dims: Dims<D>): Record<string, number>;
   /** WGSL that replaces the marker `//#body` in the source: unrolled loops from an emitter. */
@@ -48,6 +50,8 @@ export interface KernelSpec<B extends string, D extends string> {
   /** Fields of the WGSL's `struct Dims`, in order. */
   dims: Record<D, Scalar>;
   variants: readonly Variant<NoInfer<D>>[];
+  /** What of `dims` the variants' speeds depend on, as text. A kernel without it is not tuned. */
+  shape?(dims: Dims<D>): string;
   cost(dims: Dims<D>): Cost;
 }
 

@@ -1,12 +1,17 @@
+import { type Choices, variantFor } from "./choices.ts";
 import type { Gpu } from "./device.ts";
-import { type Access, type BindingsOf, type Cost, type Kernel, matrixNames } from "./kernel.ts";
+import { type Access, type BindingsOf, type Cost, type Kernel, matrixNames, type Variant } from "./kernel.ts";
 import { elementBytes, type Matrix, matrixWords, textureFormat } from "./matrix.ts";
 import type { BufferRange, TextureOperand } from "./memory.ts";
 import { COPIED_ROW_BYTES } from "./sizes.ts";
 
-interface Dispatch {
+/** A prepared dispatch, and what it was made of. */
+export interface Dispatch {
   kind: "dispatch";
   label: string;
+  kernel: Kernel;
+  variant: Variant<string>;
+  bindings: BindingsOf<string>;
   pipeline: GPUComputePipeline;
   bindGroup: GPUBindGroup;
   workgroups: [number, number];
@@ -38,15 +43,21 @@ export class Plan {
   readonly #steps: Step[] = [];
   readonly #uniforms = new Map<string, GPUBuffer>();
 
-  constructor(readonly gpu: Gpu, readonly label: string) {}
+  constructor(readonly gpu: Gpu, readonly label: string, readonly choices: Choices = {}) {}
 
-  /** Appends one run of `kernel`; the plan keeps the small uniform buffers that hold `dims` and where matrices lie. */
+  /**
+   * Appends one run of `kernel`; the plan keeps the small uniform buffers that hold `dims` and where matrices lie.
+   * @param variant pins one, whatever the plan's choices say
+   */
   record<B extends string, D extends string>(
     kernel: Kernel<B, D>,
     bindings: BindingsOf<NoInfer<B>>,
     dims: Record<NoInfer<D>, number>,
+    variant: Variant<NoInfer<D>> = variantFor(kernel, dims, bindings, {
+      adapter: this.gpu.traits,
+      choices: this.choices,
+    }),
   ): void {
-    const variant = kernel.choose(dims, this.gpu.traits);
     const device = this.gpu.device;
     const names = Object.keys(kernel.bindings) as B[];
     for (const name of names) {
@@ -80,6 +91,9 @@ export class Plan {
     this.#steps.push({
       kind: "dispatch",
       label: kernel.name,
+      kernel: kernel as unknown as Kernel,
+      variant,
+      bindings,
       pipeline: this.gpu.pipeline(kernel.name, kernel.code(variant, dims, bindings), layout),
       bindGroup,
       workgroups: fold(variant.workgroups(dims), this.gpu.limits.maxComputeWorkgroupsPerDimension),
@@ -147,8 +161,8 @@ export class Plan {
     }
   }
 
-  /** Each dispatch's kernel, dims and cost, in order. */
-  get dispatches(): readonly { label: string; dims: Readonly<Record<string, number>>; cost: Cost }[] {
+  /** Each dispatch, in order. */
+  get dispatches(): readonly Dispatch[] {
     return this.#steps.filter((step) => step.kind === "dispatch");
   }
 

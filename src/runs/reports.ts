@@ -49,10 +49,11 @@ export function isRepeatable({ type }: RunReport): boolean {
 
 /** Points past the step that an earlier attempt left are void: the steps will be trained, and reported, again. */
 function recordStart({ runs, events, metrics }: Stores, run: RunRow, report: Of<"started">): void {
-  const { step, parameters, epoch, tokens_seen } = report;
+  const { step, parameters, epoch, tokens_seen, tuning } = report;
   metrics.dropAfter(run.id, step);
   runs.update(run.id, { step, parameters, epoch, tokens_seen, best_val_loss: metrics.bestValLoss(run.id, step) });
-  events.append(run.id, "run.started", { step, max_steps: run.max_steps, attempts: run.attempts, device: run.device });
+  const { max_steps, attempts, device } = run;
+  events.append(run.id, "run.started", { step, max_steps, attempts, device, tuning });
 }
 
 function recordProgress({ runs, events, metrics }: Stores, run: RunRow, report: Of<"progress">): void {

@@ -14,7 +14,7 @@ import { SecretBox } from "./secret_box.ts";
 import type { TrainerPort } from "./trainer_port.ts";
 
 export interface ReverieOptions {
-  /** Folder of the database, the texts, the token shards and the checkpoints; made where it is missing. */
+  /** Folder of the database, the texts, the token shards, the checkpoints and what tuning found; made where it is missing. */
   dataFolder: string;
   tokens: string[];
   /** Null: a key file in the data folder. */
@@ -55,10 +55,11 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     mkdirSync(path, { recursive: true });
     return path;
   };
-  const [datasetsFolder, tokensFolder, checkpointsFolder] = [
+  const [datasetsFolder, tokensFolder, checkpointsFolder, tuningFolder] = [
     folder("datasets"),
     folder("tokens"),
     folder("checkpoints"),
+    folder("tuning"),
   ];
   const db = openDatabase(join(folder("."), "reverie.db"));
   const box = options.secretKey === null
@@ -71,7 +72,18 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
-  const runner = new Runner({ db, runs, datasets, events, metrics, checkpoints, tokensFolder, openTrainer, log });
+  const runner = new Runner({
+    db,
+    runs,
+    datasets,
+    events,
+    metrics,
+    checkpoints,
+    tokensFolder,
+    tuningFolder,
+    openTrainer,
+    log,
+  });
   const hooks = new HookStore(db, box, (request) => runner.create(request));
 
   idempotency.prune();

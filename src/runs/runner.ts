@@ -29,6 +29,8 @@ export interface RunnerDeps {
   checkpoints: CheckpointStore;
   /** Folder for token shards, shared by all runs. */
   tokensFolder: string;
+  /** Folder for what tuning found, shared by all runs. */
+  tuningFolder: string;
   openTrainer: () => TrainerPort;
   log: Log;
 }
@@ -192,7 +194,10 @@ export class Runner {
   }
 
   #record(report: RunReport): void {
-    const { db, checkpoints } = this.deps;
+    const { db, checkpoints, log } = this.deps;
+    if (report.type === "started" && report.tuning.note !== null) {
+      log.warn({ run_id: report.run_id }, `tuning: ${report.tuning.note}`);
+    }
     if (report.type === "ended" && report.reason === "interrupted") {
       this.#putBack(report.run_id, "the server was stopped", { crashed: false });
     } else {
@@ -214,7 +219,7 @@ export class Runner {
   #pump(): void {
     if (this.#active !== null || this.#closing || !this.#trainer || !this.#trainerReady) return;
     if (this.#device.status !== "ready") return;
-    const { runs, datasets, checkpoints, tokensFolder } = this.deps;
+    const { runs, datasets, checkpoints, tokensFolder, tuningFolder } = this.deps;
     const run = runs.nextQueued();
     if (!run) return;
     const dataset = datasets.get(run.dataset_id ?? run.config.dataset);
@@ -233,6 +238,7 @@ export class Runner {
         text: datasets.path(dataset.id),
         textSha256: dataset.sha256,
         tokens: tokensFolder,
+        tuning: tuningFolder,
         checkpoints: checkpoints.runFolder(run.id),
         resumeFrom: from ? checkpoints.folder(from) : null,
       },

@@ -29,6 +29,8 @@ export const TrainerState = z.object({
   skipped_steps: z.int().min(0),
   /** What was due at this step and not done when the run was stopped. */
   owed: z.array(z.enum(["evaluate", "sample"])).default([]),
+  /** The variants of kernels that the run trains with: others may round differently. Defaults, where there are none. */
+  choices: z.record(z.string(), z.string()).default({}),
   /** Of f16 runs. */
   loss_scale: z.object({ scale: z.number(), finite_steps: z.number() }).default({ scale: 1, finite_steps: 0 }),
 });
@@ -39,7 +41,7 @@ export async function writeCheckpoint(
   folder: string,
   trainer: Trainer,
   tokenizer: Tokenizer,
-  state: Omit<TrainerState, "format" | "step" | "loss_scale">,
+  state: Omit<TrainerState, "format" | "step" | "choices" | "loss_scale">,
 ): Promise<{ directory: string; files: CheckpointFile[] }> {
   const model = modelConfig(trainer.config);
   // A step may be reached again after a crash: the name is never one that exists.
@@ -61,7 +63,8 @@ export async function writeCheckpoint(
     const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(trainer, arena, `${name}.`));
     await add("optimizer.safetensors", encodeSafetensors(moments, {}));
     const loss_scale = await trainer.readLossScale();
-    await addJson("trainer_state.json", { format: 1, step: trainer.step, ...state, loss_scale } satisfies TrainerState);
+    const { step, choices } = trainer;
+    await addJson("trainer_state.json", { format: 1, step, ...state, choices, loss_scale } satisfies TrainerState);
     await syncFolder(temporary);
     await rename(temporary, join(folder, directory));
     await syncFolder(folder);
@@ -72,12 +75,16 @@ export async function writeCheckpoint(
   return { directory, files };
 }
 
+export async function readState(folder: string): Promise<TrainerState> {
+  return TrainerState.parse(JSON.parse(await readFile(join(folder, "trainer_state.json"), "utf8")));
+}
+
 /**
  * Loads weights, moments and step into a trainer of the same configuration.
  * @throws Error naming the file, where one is missing, cut or of another shape
  */
 export async function readCheckpoint(folder: string, trainer: Trainer): Promise<TrainerState> {
-  const state = TrainerState.parse(JSON.parse(await readFile(join(folder, "trainer_state.json"), "utf8")));
+  const state = await readState(folder);
   await loadArena(join(folder, "model.safetensors"), trainer, trainer.parameters, "");
   trainer.weightsChanged();
   for (const [name, arena] of trainer.moments) {

@@ -30,6 +30,8 @@ export interface RunFiles {
   textSha256: string;
   /** Folder for token shards, shared by all runs. */
   tokens: string;
+  /** Folder for what tuning found, shared by all runs. */
+  tuning: string;
   /** Folder that receives one folder for each checkpoint. */
   checkpoints: string;
   /** The checkpoint folder to go on from, or null to start at step 0. */
@@ -61,12 +63,30 @@ export interface CheckpointFile {
   sha256: string;
 }
 
+/** What a run trains with, where it is not what is taken without a choice, and what finding that took. */
+export interface TuningReport {
+  candidates_timed: number;
+  elapsed_ms: number;
+  /** `speedup` over what is taken without a choice; null where the checkpoint chose. */
+  choices: { kernel: string; shape: string; variant: string; speedup: number | null }[];
+  /** Why what is remembered could not be read or written; null where all is well. */
+  note: string | null;
+}
+
 export type Report =
   /** First message of a Worker: the adapter, or why there is none. */
   | { type: "device"; device: DeviceInfo }
   | { type: "no_device"; message: string }
   /** The run's tensors are allocated and loaded; points after `step` that an earlier attempt left are void. */
-  | { type: "started"; run_id: string; step: number; parameters: number; epoch: number; tokens_seen: number }
+  | {
+    type: "started";
+    run_id: string;
+    step: number;
+    parameters: number;
+    epoch: number;
+    tokens_seen: number;
+    tuning: TuningReport;
+  }
   | {
     type: "progress";
     run_id: string;

@@ -9,9 +9,10 @@ import {
 import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { readCheckpoint, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, readState, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
 import type { RunControl } from "./run_control.ts";
 import { RunMeter } from "./run_meter.ts";
+import { reportTuning, type RunTuning, tuneRun, tuningBudget, untuned } from "./run_tuning.ts";
 import type { Command, DeviceInfo, Report } from "./protocol.ts";
 import { type Burst, Trainer } from "./trainer.ts";
 
@@ -44,15 +45,22 @@ export async function trainRun(attempt: Attempt): Promise<Ended> {
     if (corpus.tokenizer.vocabSize !== config.tokenizer.vocab_size) {
       throw new Error(`the text has ${corpus.tokenizer.vocabSize} tokens, the run ${config.tokenizer.vocab_size}`);
     }
-    const trainer = await Trainer.create(gpu, config, { initialize: files.resumeFrom === null });
+    const { resumeFrom } = files;
+    const tuning = resumeFrom === null ? await tuneAttempt(attempt) : untuned((await readState(resumeFrom)).choices);
+    const trainer = await Trainer.create(gpu, config, { initialize: resumeFrom === null, choices: tuning.choices });
     try {
-      return await new RunLoop(attempt, corpus, trainer).run();
+      return await new RunLoop(attempt, corpus, trainer, tuning).run();
     } finally {
       trainer.free();
     }
   } finally {
     corpus.close();
   }
+}
+
+function tuneAttempt({ gpu, device, control, command: { config, files } }: Attempt): Promise<RunTuning> {
+  const budgetMs = tuningBudget(config, device);
+  return tuneRun(gpu, config, { folder: files.tuning, budgetMs, stop: () => control.stop !== null });
 }
 
 class RunLoop {
@@ -72,7 +80,12 @@ class RunLoop {
   /** The latest validation loss and its step. */
   #validated: { step: number; loss: number } | null = null;
 
-  constructor(readonly attempt: Attempt, readonly corpus: TokenCorpus, readonly trainer: Trainer) {
+  constructor(
+    readonly attempt: Attempt,
+    readonly corpus: TokenCorpus,
+    readonly trainer: Trainer,
+    readonly tuning: RunTuning,
+  ) {
     const { config } = attempt.command;
     const shape = { contextLength: config.context_length, batchSize: config.batch_size };
     const { train, validation } = splitCorpus(corpus, config.validation_fraction);
@@ -122,6 +135,7 @@ class RunLoop {
       parameters: this.#meter.parameters,
       epoch: this.#batches.epoch,
       tokens_seen: this.#tokensSeen,
+      tuning: reportTuning(this.tuning, this.trainer),
     });
     if (files.resumeFrom === null || this.#owed.length > 0) await this.#milestones();
   }

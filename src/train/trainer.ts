@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { sampleToken } from "#kernels/sample_token.ts";
 import type { EvaluationBatch, TrainingBatches } from "../data/batches.ts";
+import { type Choices, choicesOf } from "../gpu/choices.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type BufferRange, Memory } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
@@ -74,7 +75,7 @@ export class Trainer {
   /** A unit is a micro-step, a validation batch, a token. */
   readonly #submits: Record<"train" | "evaluate" | "generate", Submits>;
 
-  private constructor(readonly gpu: Gpu, readonly config: RunConfig, readonly memory: Memory) {
+  private constructor(readonly gpu: Gpu, readonly config: RunConfig, readonly memory: Memory, choices: Choices) {
     const model = modelConfig(config);
     const { batch_size: batchSize, gradient_accumulation_steps: gradientAccumulationSteps } = config;
     const { kind, momentum } = config.optimizer;
@@ -104,7 +105,7 @@ export class Trainer {
     const total = whole(buffers.total, 4);
     const norm = whole(buffers.norm, 8);
     const plan = (label: string, record: (plan: Plan) => void) => {
-      const made = new Plan(gpu, label);
+      const made = new Plan(gpu, label, choices);
       record(made);
       return made;
     };
@@ -152,12 +153,17 @@ export class Trainer {
 
   /**
    * Allocates a run's memory and records its plans; weights are the seed's, unless others are to be loaded.
+   * @param choices variants of kernels: those of a tuner, or of the checkpoint that is gone on from
    * @throws GpuError out of memory, or a kernel the device refuses; nothing stays allocated
    */
-  static async create(gpu: Gpu, config: RunConfig, { initialize = true } = {}): Promise<Trainer> {
+  static async create(
+    gpu: Gpu,
+    config: RunConfig,
+    { initialize = true, choices = {} }: { initialize?: boolean; choices?: Choices } = {},
+  ): Promise<Trainer> {
     const memory = new Memory(gpu);
     try {
-      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory));
+      const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory, choices));
       trainer.writeLossScale({ scale: config.precision === "f16" ? FIRST_LOSS_SCALE : 1, finite_steps: 0 });
       if (initialize) {
         await initializeWeights(gpu.device, trainer.parameters, config.seed);
@@ -348,6 +354,11 @@ export class Trainer {
       await setImmediate(); // commands arrive, `stop` among them
     }
     return await this.readback.readU32(whole(generated, 4 * count)); // sync point
+  }
+
+  /** The variants that this run trains with. */
+  get choices(): Choices {
+    return choicesOf(this.#plans.microStep.dispatches);
   }
 
   /** The recorded plans, for profiles. */

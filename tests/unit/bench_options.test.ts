@@ -9,19 +9,22 @@ describe("parseOptions", () => {
       peers: null,
       kernels: false,
       profile: false,
+      tuning: true,
       json: null,
       markdown: null,
     });
   });
 
   test("everything said", () => {
-    const args = "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --json a.json --markdown a.md".split(" ");
+    const args = "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --no-tuning --json a.json --markdown a.md"
+      .split(" ");
     expect(parseOptions(args)).toEqual({
       workloads: ["L"],
       rounds: 0,
       peers: ["jax-js", "pytorch-cpu"],
       kernels: true,
       profile: true,
+      tuning: false,
       json: "a.json",
       markdown: "a.md",
     });

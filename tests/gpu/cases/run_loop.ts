@@ -8,6 +8,9 @@ import { resolveRunConfig, RunRequest } from "#src/train/config.ts";
 import type { DeviceInfo, Report } from "#src/train/protocol.ts";
 import { RunControl } from "#src/train/run_control.ts";
 import { trainRun } from "#src/train/run_loop.ts";
+import { Trainer } from "#src/train/trainer.ts";
+import { type Finding, subjectsOf } from "#src/train/tuner.ts";
+import { writeFindings } from "#src/train/tuning_file.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 
 const TEXT = "a small text for a small model, said twice: a small text for a small model. ".repeat(6);
@@ -16,7 +19,7 @@ const STEPS = 6;
 /** A run in a folder of its own; `watch` sees each report as it is posted and may set `control.stop`. */
 class SmallRun {
   readonly reports: Report[] = [];
-  readonly #config = resolveRunConfig(
+  readonly config = resolveRunConfig(
     RunRequest.parse({
       dataset: "text",
       model: { n_layer: 1, n_head: 1, n_embd: 8 },
@@ -30,7 +33,8 @@ class SmallRun {
     { name: "text", distinctCharacters: new Set(TEXT).size, tokens: TEXT.length },
   );
 
-  constructor(readonly gpu: Gpu, readonly folder: string) {}
+  /** @param tuning where in the folder what is known of variants lies */
+  constructor(readonly gpu: Gpu, readonly folder: string, readonly tuning = "tuning") {}
 
   async attempt(resumeFrom: string | null, watch: (report: Report, control: RunControl) => void): Promise<Report> {
     const text = join(this.folder, "text.txt");
@@ -39,6 +43,7 @@ class SmallRun {
       text,
       textSha256: "text",
       tokens: join(this.folder, "tokens"),
+      tuning: join(this.folder, this.tuning),
       checkpoints: this.folder,
       resumeFrom,
     };
@@ -47,7 +52,7 @@ class SmallRun {
       this.reports.push(report);
       watch(report, control);
     };
-    const command = { type: "start", run_id: "run", config: this.#config, files } as const;
+    const command = { type: "start", run_id: "run", config: this.config, files } as const;
     return await trainRun({ gpu: this.gpu, device: deviceOf(this.gpu), command, control, post });
   }
 
@@ -66,6 +71,27 @@ class SmallRun {
     };
   }
 }
+
+/** Lets it be known that of each kernel's candidates this one, in turn, is the fastest. */
+async function rememberFastest({ gpu, folder, tuning, config }: SmallRun, turn: number): Promise<Finding[]> {
+  const draft = await Trainer.create(gpu, config, { initialize: false });
+  try {
+    const findings = subjectsOf(gpu, draft.plans.microStep.dispatches).flatMap(({ candidates }) =>
+      candidates.map(({ key, variant, code }, i) => ({
+        key,
+        variant,
+        code,
+        speedup: i === turn % candidates.length ? 2 : 0.5,
+      }))
+    );
+    assert.equal(await writeFindings(join(folder, tuning), gpu.identity, [], findings), null);
+    return findings.filter(({ speedup }) => speedup === 2);
+  } finally {
+    draft.free();
+  }
+}
+
+const stateIn = async (folder: string) => JSON.parse(await readFile(join(folder, "trainer_state.json"), "utf8"));
 
 function deviceOf({ identity, limits }: Gpu): DeviceInfo {
   return {
@@ -118,6 +144,52 @@ function stopCase(name: string, at: (report: Report) => boolean): GpuCase {
 }
 
 export const cases: GpuCase[] = [
+  {
+    name: "a run goes on with the variants it began with, whatever is known by then",
+    run: (gpu) =>
+      inFolder((folder) =>
+        inFolder(async (other) => {
+          const whole = new SmallRun(gpu, folder);
+          const fastest = await rememberFastest(whole, 0);
+          await whole.attempt(null, () => {});
+          const [{ tuning }] = whole.of("started");
+          assert.equal(tuning.candidates_timed, 0);
+          assert.deepEqual(tuning.choices.map(({ variant }) => variant), fastest.map(({ variant }) => variant));
+
+          const parts = new SmallRun(gpu, other);
+          await rememberFastest(parts, 0);
+          await parts.attempt(null, (report, control) => {
+            if (isProgressTo(3)(report)) control.stop = "paused";
+          });
+          await rememberFastest(parts, 1);
+          const checkpoint = join(other, parts.of("checkpointed").at(-1)!.directory);
+          const { choices } = await stateIn(checkpoint);
+          for (const { key, variant } of fastest) assert.equal(choices[key], variant);
+          await parts.attempt(checkpoint, () => {});
+          const again = parts.of("started").at(-1)!.tuning;
+          assert.deepEqual(again.choices, tuning.choices.map((choice) => ({ ...choice, speedup: null })));
+          assert.deepEqual(parts.outcome(), whole.outcome());
+
+          // As written before there were choices.
+          await writeFile(
+            join(checkpoint, "trainer_state.json"),
+            JSON.stringify({ ...await stateIn(checkpoint), choices: undefined }),
+          );
+          await parts.attempt(checkpoint, () => {});
+          assert.deepEqual(parts.of("started").at(-1)!.tuning.choices, []);
+        })
+      ),
+  },
+  {
+    name: "a run trains where nothing can be remembered",
+    run: (gpu) =>
+      inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder, "text.txt"); // a file
+        const ended = await run.attempt(null, () => {});
+        assert.ok(ended.type === "ended" && ended.reason === "succeeded", JSON.stringify(ended));
+        assert.match(run.of("started")[0].tuning.note ?? "", /^adapter-\w+\.json was ignored: ENOTDIR$/);
+      }),
+  },
   stopCase("stopped before its first evaluation", ({ type }) => type === "started"),
   stopCase("stopped between an evaluation's step and the evaluation", isProgressTo(3)),
   stopCase("stopped between an evaluation and a sample", (report) => report.type === "evaluated" && report.step === 3),

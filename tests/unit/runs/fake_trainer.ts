@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TrainerPort } from "#src/runs/trainer_port.ts";
-import type { Command, DeviceInfo, Report, StepPoint } from "#src/train/protocol.ts";
+import type { Command, DeviceInfo, Report, StepPoint, TuningReport } from "#src/train/protocol.ts";
 
 export const FAKE_DEVICE: DeviceInfo = {
   name: "fake adapter",
@@ -15,6 +15,9 @@ export const FAKE_DEVICE: DeviceInfo = {
   memoryBytes: 2 ** 33,
   measured: { gflops: 100, gigabytesPerSecond: 25 },
 };
+
+/** Nothing was timed. */
+export const NO_TUNING: TuningReport = { candidates_timed: 0, elapsed_ms: 0, choices: [], note: null };
 
 type Start = Extract<Command, { type: "start" }>;
 
@@ -59,9 +62,9 @@ export class FakeTrainer implements TrainerPort {
     return start;
   }
 
-  started(step = 0): void {
+  started(step = 0, tuning = NO_TUNING): void {
     const { run_id } = this.start;
-    this.report({ type: "started", run_id, step, parameters: 1234, epoch: 0, tokens_seen: 0 });
+    this.report({ type: "started", run_id, step, parameters: 1234, epoch: 0, tokens_seen: 0, tuning });
   }
 
   /** Steps `from`…`to` in one report; the loss of step k is `loss(k)`. */

@@ -55,6 +55,15 @@ describe("a run", () => {
     expect(await stepsOf(id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 
+  test("says which kernels' variants it trains with", async () => {
+    const id = await fixture.run();
+    expect(fixture.trainer.start.files.tuning).toBe(join(fixture.folder, "tuning"));
+    const choices = [{ kernel: "matmul_nt", shape: "8×8×8", variant: "fast", speedup: 1.2 }];
+    const tuning = { candidates_timed: 3, elapsed_ms: 700, choices, note: "a file was ignored: it is not JSON" };
+    fixture.trainer.started(0, tuning);
+    expect(fixture.events(id).at(-1)).toMatchObject({ type: "run.started", data: { step: 0, tuning } });
+  });
+
   test("waits until the one before it is over", async () => {
     const first = await fixture.run();
     const second = await fixture.run();
