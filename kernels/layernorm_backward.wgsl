@@ -1,8 +1,10 @@
 // dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * weight, over each row: one lane's, or a workgroup's.
-// before(row, column) is what dx is added to: layernorm_backward.ts appends it.
+// before(row, column) is what dx is added to, finish(row, column, value) stores it: layernorm_backward.ts appends both.
 struct Dims {
   rows: u32,
   channels: u32,
+  site: u32,    // of the dropout that dx passes next
+  dropout: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 // dy, x, dx: (N, C); weight: (1, C)
@@ -34,6 +36,6 @@ fn main(
   for (var c = first; c < dims.channels; c += 4u * LANES) {
     let xhat = (load_x(row, c) - row_mean) * row_rstd;
     let g = load_dy(row, c) * load_weight(0u, c);
-    store_dx(row, c, before(row, c) + row_rstd * (g - mean_g - xhat * mean_g_xhat));
+    finish(row, c, before(row, c) + row_rstd * (g - mean_g - xhat * mean_g_xhat));
   }
 }

@@ -1,7 +1,8 @@
 import { type AdapterTraits, type BufferAccess, defineKernel, type Variant } from "#src/gpu/kernel.ts";
 import type { MatrixAccess } from "#src/gpu/matrix.ts";
 import source from "./matmul.wgsl" with { type: "text" };
-import { type Body, emitMatmul, type Form, type Tile } from "./matmul_emitter.ts";
+import { emitMatmul, type Form, type Product, type Tile } from "./matmul_emitter.ts";
+import { emitSlabMatmul, slabBlock, type SlabTile } from "./matmul_slab_emitter.ts";
 import { dropoutConstant, dropoutSource } from "./shared/dropout.ts";
 import gelu from "./shared/gelu.wgsl" with { type: "text" };
 import step from "./shared/step.wgsl" with { type: "text" };
@@ -15,57 +16,84 @@ export type MatmulDims = "m" | "n" | "k" | "site" | "dropout";
 export const MATMUL_DIMS = { m: "u32", n: "u32", k: "u32", site: "u32", dropout: "f32" } as const;
 type Dims = Record<MatmulDims, number>;
 
-interface NamedTile extends Tile {
+interface Tiling {
   name: string;
   candidate?: boolean;
   when?(dims: Dims, adapter: AdapterTraits): boolean;
+  /** Rows and columns of c for one workgroup. */
+  block: { rows: number; columns: number };
+  body(product: Product): string;
+}
+
+type When = Tiling["when"];
+
+/** Operands from memory to registers. */
+function inRegisters(name: string, tile: Tile, when?: When): Tiling {
+  const block = { rows: tile.rows * tile.height, columns: tile.columns * tile.width };
+  return { name, when, block, body: (product) => emitMatmul({ ...product, tile }) };
+}
+
+/** Operands through workgroup memory: 16 KiB and 256 invocations, what every device has. */
+function inSlabs(tile: SlabTile, fits: (dims: Dims, filled: number) => boolean): Tiling {
+  const block = slabBlock(tile);
+  /** Blocks, those not half full left out: a single row of c takes none. */
+  const filled = ({ m, n }: Dims) => Math.round(m / block.rows) * Math.round(n / block.columns);
+  return {
+    name: `${block.rows}×${block.columns} in slabs`,
+    when: (dims, { software }) => !software && fits(dims, filled(dims)),
+    candidate: true,
+    block,
+    body: (product) => emitSlabMatmul({ ...product, tile }),
+  };
+}
+
+function blocksOf({ m, n }: Dims, { rows, columns }: Tiling["block"]): number {
+  return Math.ceil(m / rows) * Math.ceil(n / columns);
 }
 
 /** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
 const WORTH_A_LARGE_TILE = 2 ** 24;
 
-/** The tiles, best first; docs/log.md has their rates on llvmpipe. */
-function tiles(): NamedTile[] {
-  const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): NamedTile => ({
-    name: `${rows}×8 broadcast over ${size} lanes by ${height}`,
-    when: (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
-    candidate: true,
-    rows,
-    columns: 8,
-    width: size,
-    height,
-    subgroup: size,
-  });
-  return [
-    ...[4, 8, 16].flatMap((size) => [
-      broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
-      // Taller ones are up to 8 % faster, by shape, and take up to twice as long to compile: a tuner may choose them.
-      broadcast(size, 16, 4, () => true),
-      broadcast(size, 24, 2, () => true),
-      broadcast(size, 32, 2, () => true),
-    ]),
-    {
-      name: "8×16 by 8",
-      when: (_dims, { software }) => software,
-      rows: 8,
-      columns: 16,
-      width: 8,
-      height: 1,
-      subgroup: null,
-    },
-    // Small enough for any card's registers.
-    { name: "4×4 by 8×8", rows: 4, columns: 4, width: 8, height: 8, subgroup: null },
-  ];
-}
+const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): Tiling => ({
+  ...inRegisters(
+    `${rows}×8 broadcast over ${size} lanes by ${height}`,
+    { rows, columns: 8, width: size, height, subgroup: size },
+    (dims, { software, subgroupSize }) => software && subgroupSize === size && fits(dims),
+  ),
+  candidate: true,
+});
 
-function variants(body: Omit<Body, "tile">): Variant<MatmulDims>[] {
-  return tiles().map((tile) => ({
-    name: tile.name,
-    when: tile.when,
-    candidate: tile.candidate,
+/**
+ * The tilings, best first; docs/log.md has the rates of software adapters', and what those of cards are chosen by: the
+ * larger a block, the less it reads, but the fewer there are to keep a card's processors busy.
+ */
+const TILINGS: readonly Tiling[] = [
+  ...[4, 8, 16].flatMap((size) => [
+    broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
+    // Taller ones are up to 8 % faster, by shape, and take up to twice as long to compile: a tuner may choose them.
+    broadcast(size, 16, 4, () => true),
+    broadcast(size, 24, 2, () => true),
+    broadcast(size, 32, 2, () => true),
+  ]),
+  inRegisters(
+    "8×16 by 8",
+    { rows: 8, columns: 16, width: 8, height: 1, subgroup: null },
+    (_dims, { software }) => software,
+  ),
+  inSlabs({ rows: 8, columns: 8, width: 16, height: 16, slices: 1, depth: 8 }, (_dims, filled) => filled >= 256),
+  inSlabs({ rows: 8, columns: 8, width: 8, height: 8, slices: 4, depth: 4 }, (_dims, filled) => filled >= 64),
+  inSlabs({ rows: 4, columns: 4, width: 8, height: 8, slices: 4, depth: 8 }, ({ k }) => k >= 64),
+  inRegisters("4×4 by 8×8", { rows: 4, columns: 4, width: 8, height: 8, subgroup: null }),
+];
+
+function variants(product: Product): Variant<MatmulDims>[] {
+  return TILINGS.map(({ name, when, candidate, block, body }) => ({
+    name,
+    when,
+    candidate,
     constants: dropoutConstant,
-    body: () => emitMatmul({ ...body, tile }),
-    workgroups: ({ m, n }) => Math.ceil(m / (tile.rows * tile.height)) * Math.ceil(n / (tile.columns * tile.width)),
+    body: () => body(product),
+    workgroups: (dims) => blocksOf(dims, block),
   }));
 }
 

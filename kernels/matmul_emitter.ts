@@ -22,18 +22,22 @@ export interface Tile {
   subgroup: number | null;
 }
 
-export interface Body {
+/** What is computed, however it is tiled. */
+export interface Product {
   form: Form;
-  tile: Tile;
   /** Whether c's rows get `bias` added. */
   bias: boolean;
   /** Whether the columns of b are summed too: `finish_sum(column, value)` is called once for each. */
   sum: boolean;
 }
 
-const XYZW = ["x", "y", "z", "w"] as const;
-const range = (count: number) => Array.from({ length: count }, (_, index) => index);
-const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
+export interface Body extends Product {
+  tile: Tile;
+}
+
+export const XYZW = ["x", "y", "z", "w"] as const;
+export const range = (count: number) => Array.from({ length: count }, (_, index) => index);
+export const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
 
 /** Rows of accumulators that one run through the four k's keeps in registers, beside one vec4 of columns. */
 const REGISTER_ROWS = 4;
@@ -43,7 +47,7 @@ const REGISTER_ROWS = 4;
  * of 4 the last vec4's extra elements are anything.
  */
 export function emitMatmul(body: Body): string {
-  const { tile: { rows, columns, width, height }, bias } = body;
+  const { tile: { rows, columns, width, height } } = body;
   const groups = columns / 4;
   return `
 @compute @workgroup_size(${width}, ${height})
@@ -64,17 +68,26 @@ ${loadA(body)}
 ${loadB(body)}
 ${multiplyAdds(body)}
   }
-${bias ? lines(groups, (j) => `  let bias_${j} = load_bias(0u, column_${j});`) : ""}
-${finishTile(body)}
+${loadBias(body)}
+${finishTile(body, (i) => `row + ${i}u`)}
 ${body.sum ? columnSums(body) : ""}
 }`;
 }
 
-function finishTile({ tile: { rows, columns }, bias }: Body): string {
+/** `bias_{j}`, where there is a bias: its elements at `column_{j}`. */
+export function loadBias({ tile: { columns }, bias }: { tile: Pick<Tile, "columns">; bias: boolean }): string {
+  return bias ? lines(columns / 4, (j) => `  let bias_${j} = load_bias(0u, column_${j});`) : "";
+}
+
+/** `finish` for each `c_{i}_{j}` within (m, n): row `rowOf(i)`, column `column_{j}`. */
+export function finishTile(
+  { tile: { rows, columns }, bias }: { tile: Pick<Tile, "rows" | "columns">; bias: boolean },
+  rowOf: (i: number) => string,
+): string {
   const value = (i: number, j: number) => `c_${i}_${j}${bias ? ` + bias_${j}` : ""}`;
   const finish = (i: number, j: number) =>
-    `    if (column_${j} < dims.n) { finish(row + ${i}u, column_${j}, ${value(i, j)}); }`;
-  return lines(rows, (i) => `  if (row + ${i}u < dims.m) {\n${lines(columns / 4, (j) => finish(i, j))}\n  }`);
+    `    if (column_${j} < dims.n) { finish(${rowOf(i)}, column_${j}, ${value(i, j)}); }`;
+  return lines(rows, (i) => `  if (${rowOf(i)} < dims.m) {\n${lines(columns / 4, (j) => finish(i, j))}\n  }`);
 }
 
 /** a's elements for four k's: `a_*`, which `elementOfA` takes apart. */

@@ -114,7 +114,7 @@ export class Gpu {
 
   /** What WGSL asks for before the program; on its first line, so that lines keep their numbers. */
   #directives(source: string): string {
-    const half = /\bf16\b/.test(source) ? "enable f16; " : "";
+    const half = /<f16>|\bf16\(/.test(source) ? "enable f16; " : "";
     return half + (/\bsubgroup[A-Z]/.test(source) ? this.#subgroups?.directives ?? "" : "");
   }
 

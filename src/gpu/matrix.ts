@@ -28,6 +28,8 @@ export interface Matrix {
   stride: number;
   /** Where it begins in what holds it. */
   origin: { row: number; column: number };
+  /** One of several parts that kernels take in turn: the first has the others' program too. */
+  isPart?: boolean;
   resource: BufferRange | TextureOperand;
 }
 
@@ -69,10 +71,10 @@ export function matrixIn(name: string, range: BufferRange, rows: number, columns
   return { name, rows, columns, storage: { kind, element: "f32" }, stride: columns, origin, resource: range };
 }
 
-/** Rows `[start, start + count)`. */
+/** Rows `[start, start + count)`, all of them or a part. */
 export function matrixRows(matrix: Matrix, start: number, count: number): Matrix {
   const { row, column } = matrix.origin;
-  return { ...matrix, rows: count, origin: { row: row + start, column } };
+  return { ...matrix, rows: count, origin: { row: row + start, column }, isPart: count < matrix.rows };
 }
 
 /** Columns `[start, start + count)`; `start` is a multiple of 4 unless storage is `scalars`. */
@@ -88,8 +90,9 @@ export function matrixColumns(matrix: Matrix, start: number, count: number): Mat
 export type MatrixAccess = "matrix" | "matrix_write" | "matrix_add";
 
 /** The part of a matrix that its WGSL depends on. */
-export function matrixShape({ storage, origin }: Matrix): string {
-  const offset = storage.kind === "texture" && (origin.row > 0 || origin.column > 0) ? " from an origin" : "";
+export function matrixShape({ storage, origin, isPart }: Matrix): string {
+  const moved = isPart || origin.row > 0 || origin.column > 0;
+  const offset = storage.kind === "texture" && moved ? " from an origin" : "";
   return `${storage.kind} ${storage.element}${offset}`;
 }
 

@@ -1,8 +1,9 @@
 import { type Choices, variantFor } from "./choices.ts";
 import type { Gpu } from "./device.ts";
 import { type Access, type BindingsOf, type Cost, type Kernel, matrixNames, type Variant } from "./kernel.ts";
-import { type Matrix, matrixWords, textureFormat } from "./matrix.ts";
-import type { BufferRange } from "./memory.ts";
+import { elementBytes, type Matrix, matrixWords, textureFormat } from "./matrix.ts";
+import type { BufferRange, TextureOperand } from "./memory.ts";
+import { COPIED_ROW_BYTES } from "./sizes.ts";
 
 /** A prepared dispatch, and what it was made of. */
 export interface Dispatch {
@@ -20,7 +21,8 @@ export interface Dispatch {
 type Step =
   | Dispatch
   | { kind: "clear"; range: BufferRange }
-  | { kind: "copy"; from: BufferRange; to: BufferRange };
+  | { kind: "copy"; from: BufferRange; to: BufferRange }
+  | { kind: "copy to texture"; from: Matrix; to: Matrix };
 
 type BindingLayout = Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">;
 
@@ -111,6 +113,11 @@ export class Plan {
     this.#steps.push({ kind: "copy", from, to });
   }
 
+  /** Appends a copy of a matrix in a buffer into a texture of the same element; see `copiesToTexture`. */
+  copyToTexture(from: Matrix, to: Matrix): void {
+    this.#steps.push({ kind: "copy to texture", from, to });
+  }
+
   /** Appends the plan's work to `encoder`; neighbouring dispatches share a compute pass. */
   encode(encoder: GPUCommandEncoder): void {
     let pass: GPUComputePassEncoder | null = null;
@@ -195,9 +202,22 @@ export class Plan {
   }
 }
 
+/** Whether WebGPU can copy `from` into `to` as it lies: rows of whole 256-byte lines, the same elements, from the start. */
+export function copiesToTexture(from: Matrix, to: Matrix): boolean {
+  return "buffer" in from.resource && "texture" in to.resource && from.storage.element === to.storage.element &&
+    from.stride * elementBytes(from.storage) % COPIED_ROW_BYTES === 0 && from.columns === from.stride &&
+    [from.origin, to.origin].every(({ row, column }) => row === 0 && column === 0);
+}
+
 function encodeTransfer(encoder: GPUCommandEncoder, step: Exclude<Step, Dispatch>): void {
   if (step.kind === "clear") {
     encoder.clearBuffer(step.range.buffer, step.range.offset, step.range.size);
+  } else if (step.kind === "copy to texture") {
+    const { rows, columns, stride, storage } = step.from;
+    const { buffer, offset } = step.from.resource as BufferRange;
+    const { texture } = step.to.resource as TextureOperand;
+    const bytesPerRow = stride * elementBytes(storage);
+    encoder.copyBufferToTexture({ buffer, offset, bytesPerRow }, { texture }, [columns / 4, rows]);
   } else {
     const { from, to } = step;
     encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);

@@ -3,6 +3,9 @@
 /** Bindings may start at multiples of this on every adapter (WebGPU's default `minStorageBufferOffsetAlignment`). */
 export const BINDING_ALIGNMENT = 256;
 
+/** Rows that WebGPU copies between buffers and textures are multiples of this. */
+export const COPIED_ROW_BYTES = 256;
+
 export function align(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }

@@ -37,15 +37,14 @@ export interface BlockActivations<M, V> {
 }
 
 export interface SharedActivations<M, V> {
-  embedded: M; // (N, C)
-  dropped: M; // (N, C) after the embedding's dropout; (1, 1) without
+  embedded: M; // (N, C) after the embedding's dropout
   final: M; // (N, C)
   finalMean: V; // (N)
   finalRstd: V; // (N)
   logits: M; // (chunk, V)
   dlogits: M; // (chunk, V); (1, 1) where the gradient takes the place of the logits
   losses: V; // (N)
-  dfinal: M; // (N, C) the gradient of the final LayerNorm's output
+  dfinal: M; // (N, C) the gradient of the final LayerNorm's output where a split table's cannot lie in dnormed; else (1, 1)
   dresidual0: M; // (N, C) the gradient of the residual stream, all the way down: read from one, written to the other
   dresidual1: M; // (N, C)
   dbranch: M; // (N, C) its dropout; (1, 1) without
@@ -105,10 +104,6 @@ export function activationTables(
     output: matrix(N, C),
   };
   const chunk = chunkRows(N, V);
-  const buffer = ({ element, kind }: MatrixStorage): MatrixStorage => ({
-    element,
-    kind: kind === "texture" ? "vectors" : kind,
-  });
   const again = new Set<string>([
     ...(recompute === "none" ? [] : ATTENTION_NAMES),
     ...(recompute === "block" ? MLP_NAMES : []),
@@ -120,14 +115,15 @@ export function activationTables(
     inTurn: part((name) => again.has(name)),
     shared: {
       embedded: matrix(N, C),
-      dropped: onlyIf(dropout > 0, N, C),
       final: matrix(N, C),
       finalMean: vector(N),
       finalRstd: vector(N),
       logits: matrix(chunk, V),
       dlogits: onlyIf(storageOf(chunk, V).kind === "texture", chunk, V),
       losses: vector(N),
-      dfinal: tableIsSplit ? { kind: "matrix", rows: N, columns: C, storage: buffer(storageOf(N, C)) } : matrix(N, C),
+      dfinal: tableIsSplit && storageOf(N, C).kind === "texture"
+        ? { kind: "matrix", rows: N, columns: C, storage: { ...storageOf(N, C), kind: "vectors" } }
+        : matrix(1, 1),
       dresidual0: matrix(N, C),
       dresidual1: matrix(N, C),
       dbranch: onlyIf(dropout > 0, N, C),

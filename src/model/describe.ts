@@ -4,8 +4,8 @@ import { activationBytes, activationTables, type Recompute, specsOf } from "./ac
 import { recordLayout, stagedRecords } from "./batch_record.ts";
 import { MAX_SAMPLE_TOKENS, type ModelConfig } from "./config.ts";
 import { type BindingLimits, layOut } from "./layout.ts";
-import { parameterTable } from "./parameters.ts";
-import { copiesWeights, type Precision, storageOf, type StorageTraits } from "./storage.ts";
+import { type ParameterSpec, parameterTable } from "./parameters.ts";
+import { copyStorageOf, type Precision, storageOf, type StorageTraits } from "./storage.ts";
 
 /**
  * What a run asks of a device, as arithmetic over the model's own tables: nothing is allocated. Beside it, a run takes at
@@ -91,11 +91,9 @@ export function describe(workload: Workload, limits: DeviceLimits): Description 
     maxBufferSize: Math.max(limits.maxBufferSize, align(binding)),
   });
   const arena = layout.blocks.reduce((sum, bytes) => sum + bytes, 0);
-  const copies = copiesWeights(model, precision, limits)
-    ? layout.parameters.filter(({ spec }) => spec.shape.length > 1).flatMap(({ spec, shards }) =>
-      shards.map(({ rows }) => copyBytes(rows, spec.shape[1], options.storageOf))
-    )
-    : [];
+  const copies = layout.parameters.flatMap(({ spec, shards }) =>
+    shards.map(({ rows }) => copyBytes(spec, spec.shape.length > 1 ? rows : 1, workload, limits))
+  );
   const tableIsSplit = layout.parameters.some(({ spec, shards }) => spec.splittable && shards.length > 1);
   const { own, inTurn, shared } = activationTables(model, { ...options, tableIsSplit });
   const buffers = Object.values(trainerBuffers(workload, layout.regions.map(({ size }) => size)));
@@ -124,7 +122,9 @@ function bytesOf(specs: Parameters<typeof specsOf>[0]): number {
   return specsOf(specs).reduce((sum, spec) => sum + activationBytes(spec), 0);
 }
 
-/** Of a copy of some rows of a weight. */
-function copyBytes(rows: number, columns: number, storage: ReturnType<typeof storageOf>): number {
-  return activationBytes({ kind: "matrix", rows, columns, storage: storage(rows, columns) });
+/** Of the copy of some rows of a parameter, where there is one. */
+function copyBytes(spec: ParameterSpec, rows: number, { model, precision }: Workload, limits: DeviceLimits): number {
+  const storage = copyStorageOf(spec, rows, model, precision, limits);
+  const columns = spec.shape[spec.shape.length - 1];
+  return storage ? activationBytes({ kind: "matrix", rows, columns, storage }) : 0;
 }

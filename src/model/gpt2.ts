@@ -3,7 +3,6 @@ import { type Matrix, matrixColumns, matrixIn } from "../gpu/matrix.ts";
 import type { BufferRange, Memory, Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 import { recordAttentionBackward, recordAttentionForward } from "../nn/attention.ts";
-import { recordDropout } from "../nn/dropout.ts";
 import { recordEmbeddingBackward, recordEmbeddingForward } from "../nn/embedding.ts";
 import { recordLayerNormBackward, recordLayerNormForward } from "../nn/layernorm.ts";
 import {
@@ -97,7 +96,7 @@ export class Gpt2 {
     const { dropout } = this.config;
     this.#recordForward(plan, batch.inputs, batch.step, this.options.batchSize, dropout);
     const dtable = matricesIn(this.gradients, TABLE);
-    this.#recordLoss(plan, batch, total, { dx: this.#shared.dfinal, dtable });
+    this.#recordLoss(plan, batch, total, { dx: this.#dfinal, dtable });
     this.#recordBackward(plan, batch);
   }
 
@@ -121,24 +120,28 @@ export class Gpt2 {
     return logits;
   }
 
+  /** The products with the pieces of a split table add up, which a texture cannot. */
+  get #dfinal(): Matrix {
+    const { dfinal, dnormed } = this.#shared;
+    return this.#table.length > 1 && dnormed.storage.kind === "texture" ? dfinal : dnormed;
+  }
+
   get #table() {
     return this.#weights.shards(TABLE);
   }
 
   #recordForward(plan: Plan, tokens: BufferRange, step: BufferRange, batch: number, dropout: number): void {
     const { n_embd: channels, context_length: context } = this.config;
-    const { embedded, dropped, final, finalMean: mean, finalRstd: rstd } = this.#shared;
+    const { embedded, final, finalMean: mean, finalRstd: rstd } = this.#shared;
     const rows = batch * context;
+    const positions = this.#weights.matrix("transformer.wpe.weight");
     recordEmbeddingForward(
       plan,
-      { tokens, table: this.#table, positions: this.#weights.matrix("transformer.wpe.weight"), x: embedded },
+      { step, tokens, table: this.#table, positions, x: embedded },
       { batch, context, channels },
+      { site: EMBEDDING_SITE, dropout },
     );
-    if (dropout > 0) {
-      const dims = { rows, channels, site: EMBEDDING_SITE, dropout };
-      recordDropout(plan, { step, x: embedded, y: dropped }, dims);
-    }
-    let x = dropout > 0 ? dropped : embedded;
+    let x = embedded;
     for (const [layer, a] of this.#blocks.entries()) {
       const pass = { plan, step, layer, a, x, batch, dropout };
       this.#recordAttention(pass);
@@ -231,45 +234,55 @@ export class Gpt2 {
     const shared = this.#shared;
     const { dnormed, dwide, delta } = shared;
     const rows = batch * context;
-    const input = dropout > 0 ? shared.dropped : shared.embedded;
-    const outputOf = (layer: number) => this.#blocks[layer]?.output ?? input;
+    const outputOf = (layer: number) => this.#blocks[layer]?.output ?? shared.embedded;
     let dresidual = shared.dresidual0;
+    /** `dresidual` as the branch before gets it: through the dropout that ended it. */
+    let dbranch = dresidual;
 
-    const norm = (name: string, { x, mean, rstd, dy, add }: NormBackward) => {
+    const norm = (name: string, { x, mean, rstd, dy, add, site }: NormBackward) => {
       const dx = !add ? dresidual : dresidual === shared.dresidual0 ? shared.dresidual1 : shared.dresidual0;
-      recordLayerNormBackward(plan, {
-        x,
-        weight: this.#parametersOf(name).weight,
-        dy,
-        dresidual: add ? dresidual : null,
-        dx,
-        dweight: matrixOf(this.gradients, `${name}.weight`),
-        dbias: this.#biasGradient(name) ?? rowOf(shared.unused),
-        mean,
-        rstd,
-      }, { rows, channels });
+      recordLayerNormBackward(
+        plan,
+        {
+          x,
+          weight: this.#parametersOf(name).weight,
+          dy,
+          dweight: matrixOf(this.gradients, `${name}.weight`),
+          dbias: this.#biasGradient(name) ?? rowOf(shared.unused),
+          mean,
+          rstd,
+        },
+        {
+          dresidual: add ? dresidual : null,
+          dx,
+          dropped: dropout > 0 ? { step, dbranch: shared.dbranch, dropout: { site, dropout } } : null,
+        },
+        { rows, channels },
+      );
       dresidual = dx;
+      dbranch = dropout > 0 ? shared.dbranch : dx;
     };
     const linear = (name: string, x: Matrix, dy: Matrix, dx: Matrix, dims: LinearDims, hidden?: Matrix) => {
       const dweight = matrixOf(this.gradients, `${name}.weight`);
       recordLinearBackwardInput(plan, { dy, weight: this.#weights.matrix(`${name}.weight`), hidden, dx }, dims);
       recordLinearBackwardParameters(plan, { x, dy, dweight, dbias: this.#biasGradient(name) }, dims);
     };
-    /** The gradient of what a dropout let through; without dropout the residual stream's own. */
-    const throughDropout = (site: number) => {
-      if (dropout === 0) return dresidual;
-      recordDropout(plan, { step, x: dresidual, y: shared.dbranch }, { rows, channels, site, dropout });
-      return shared.dbranch;
-    };
-
-    const { finalMean: mean, finalRstd: rstd, dfinal: dy } = shared;
-    norm("transformer.ln_f", { x: outputOf(this.#blocks.length - 1), mean, rstd, dy, add: false });
+    const { finalMean: mean, finalRstd: rstd } = shared;
+    const last = this.#blocks.length - 1;
+    norm("transformer.ln_f", {
+      x: outputOf(last),
+      mean,
+      rstd,
+      dy: this.#dfinal,
+      add: false,
+      site: blockSites(last).mlp,
+    });
     for (const [layer, a] of [...this.#blocks.entries()].reverse()) {
       const name = `transformer.h.${layer}`;
       const sites = blockSites(layer);
       const x = outputOf(layer - 1);
       // What the blocks take turns with still holds the last block's.
-      if (recompute !== "none" && layer < this.#blocks.length - 1) {
+      if (recompute !== "none" && layer < last) {
         const pass = { plan, step, layer, a, x, batch, dropout };
         this.#recordAttention(pass);
         if (recompute === "block") {
@@ -279,11 +292,18 @@ export class Gpt2 {
       }
       const wide = { rows, inputs: channels, outputs: 4 * channels };
       const narrow = { rows, inputs: 4 * channels, outputs: channels };
-      linear(`${name}.mlp.c_proj`, a.gelu, throughDropout(sites.mlp), dwide, narrow, a.hidden);
+      linear(`${name}.mlp.c_proj`, a.gelu, dbranch, dwide, narrow, a.hidden);
       linear(`${name}.mlp.c_fc`, a.ln2, dwide, dnormed, wide);
-      norm(`${name}.ln_2`, { x: a.middle, mean: a.mean2, rstd: a.rstd2, dy: dnormed, add: true });
+      norm(`${name}.ln_2`, {
+        x: a.middle,
+        mean: a.mean2,
+        rstd: a.rstd2,
+        dy: dnormed,
+        add: true,
+        site: sites.attn,
+      });
       const square = { rows, inputs: channels, outputs: channels };
-      linear(`${name}.attn.c_proj`, a.attention, throughDropout(sites.attn), dnormed, square);
+      linear(`${name}.attn.c_proj`, a.attention, dbranch, dnormed, square);
       const dqkv = matrixColumns(dwide, 0, 3 * channels);
       recordAttentionBackward(plan, { step, qkv: a.qkv, y: a.attention, lse: a.lse, dy: dnormed, delta, dqkv }, {
         batch,
@@ -294,13 +314,14 @@ export class Gpt2 {
         dropout,
       });
       linear(`${name}.attn.c_attn`, a.ln1, dqkv, dnormed, { rows, inputs: channels, outputs: 3 * channels });
-      norm(`${name}.ln_1`, { x, mean: a.mean1, rstd: a.rstd1, dy: dnormed, add: true });
+      const site = layer > 0 ? blockSites(layer - 1).mlp : EMBEDDING_SITE;
+      norm(`${name}.ln_1`, { x, mean: a.mean1, rstd: a.rstd1, dy: dnormed, add: true, site });
     }
     recordEmbeddingBackward(plan, {
       tokens: inputs,
       order,
       segments,
-      dx: throughDropout(EMBEDDING_SITE),
+      dx: dbranch,
       dtable: matricesIn(this.gradients, TABLE),
       dpositions: matrixOf(this.gradients, "transformer.wpe.weight"),
     }, { batch, context, channels });
@@ -338,6 +359,8 @@ interface NormBackward {
   dy: Matrix;
   /** Whether the residual stream's gradient passes beside the LayerNorm. */
   add: boolean;
+  /** The dropout that ended the branch before. */
+  site: number;
 }
 
 /** Each dropout of the model draws its own masks. */

@@ -1,5 +1,7 @@
 import { type MatrixStorage, textureWidth } from "../gpu/matrix.ts";
+import { COPIED_ROW_BYTES } from "../gpu/sizes.ts";
 import type { ModelConfig } from "./config.ts";
+import type { ParameterSpec } from "./parameters.ts";
 
 /** How a model's matrices are stored on an adapter: arithmetic that `describe` shares with what allocates. */
 
@@ -28,8 +30,24 @@ export function storageOf(
   };
 }
 
-/** Whether kernels read copies of the weights, made after each update, rather than the arena of f32 itself. */
-export function copiesWeights(model: ModelConfig, precision: Precision, traits: StorageTraits): boolean {
-  const { kind, element } = storageOf(model, precision, traits)(1, 4);
-  return kind === "texture" || element === "f16";
+/**
+ * What kernels read some rows of a parameter as, where that is a copy, made after each update, of the arena's f32: the
+ * weights, as activations are stored, and on software adapters LayerNorm's vectors where copying them costs no kernel.
+ * Null: they read the arena.
+ */
+export function copyStorageOf(
+  { name, shape }: ParameterSpec,
+  rows: number,
+  model: ModelConfig,
+  precision: Precision,
+  traits: StorageTraits,
+): MatrixStorage | null {
+  const columns = shape[shape.length - 1];
+  if (shape.length > 1) {
+    const storage = storageOf(model, precision, traits)(rows, columns);
+    return storage.kind === "texture" || storage.element === "f16" ? storage : null;
+  }
+  const { kind } = storageOf(model, precision, traits)(1, columns);
+  const isCopied = /\.ln_\w+\.(weight|bias)$/.test(name) && (4 * columns) % COPIED_ROW_BYTES === 0;
+  return kind === "texture" && isCopied ? { kind, element: "f32" } : null;
 }

@@ -1,11 +1,11 @@
 import { copyMatrix } from "#kernels/copy_matrix.ts";
 import { type Matrix, matrixIn } from "../gpu/matrix.ts";
 import type { Memory } from "../gpu/memory.ts";
-import type { Plan } from "../gpu/plan.ts";
+import { copiesToTexture, type Plan } from "../gpu/plan.ts";
 import type { TableShard } from "../nn/embedding.ts";
 import type { Arena } from "./arena.ts";
 import type { ModelConfig } from "./config.ts";
-import { copiesWeights, type Precision, storageOf, type StorageTraits } from "./storage.ts";
+import { copyStorageOf, type Precision, type StorageTraits } from "./storage.ts";
 
 /** A parameter, or its gradient, as the matrices that kernels read: a vector is one row. */
 export function matricesIn(arena: Arena, name: string): TableShard[] {
@@ -36,15 +36,13 @@ export class WeightMatrices {
     traits: StorageTraits,
     memory: Memory,
   ) {
-    if (!copiesWeights(model, precision, traits)) return;
-    const storage = storageOf(model, precision, traits);
     for (const { spec } of arena.layout.parameters) {
-      if (spec.shape.length < 2) continue;
-      const copies = matricesIn(arena, spec.name).map(({ rows, columns, firstRow }) => ({
-        ...memory.matrix("parameters", `${spec.name} copy`, [rows, columns], storage(rows, columns)),
-        firstRow,
-      }));
-      this.#copies.set(spec.name, copies);
+      const copies = matricesIn(arena, spec.name).flatMap(({ rows, columns, firstRow }) => {
+        const storage = copyStorageOf(spec, rows, model, precision, traits);
+        if (!storage) return [];
+        return [{ ...memory.matrix("parameters", `${spec.name} copy`, [rows, columns], storage), firstRow }];
+      });
+      if (copies.length > 0) this.#copies.set(spec.name, copies);
     }
   }
 
@@ -60,7 +58,10 @@ export class WeightMatrices {
   recordRefresh(plan: Plan): void {
     for (const [name, copies] of this.#copies) {
       for (const [index, x] of matricesIn(this.arena, name).entries()) {
-        plan.record(copyMatrix, { x, y: copies[index] }, { rows: x.rows, columns: x.columns });
+        const y = copies[index];
+        // The driver copies memory; a kernel takes six times as long.
+        if (copiesToTexture(x, y)) plan.copyToTexture(x, y);
+        else plan.record(copyMatrix, { x, y }, { rows: x.rows, columns: x.columns });
       }
     }
   }

@@ -4,6 +4,7 @@ import { positionBackward } from "#kernels/position_backward.ts";
 import type { Matrix } from "../gpu/matrix.ts";
 import type { BufferRange } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
+import type { DropoutSite } from "./linear.ts";
 
 /** Rows `[firstRow, firstRow + rows)` of a table that may be split. */
 export interface TableShard extends Matrix {
@@ -16,19 +17,27 @@ export interface EmbeddingDims {
   channels: number;
 }
 
-/** x (N, C) = table (V, C) at tokens (B, T) + positions (T, C). */
+/** x (N, C) = dropout(table (V, C) at tokens (B, T) + positions (T, C)). */
 export function recordEmbeddingForward(
   plan: Plan,
-  { tokens, table, positions, x }: { tokens: BufferRange; table: readonly TableShard[]; positions: Matrix; x: Matrix },
+  { step, tokens, table, positions, x }: {
+    step: BufferRange;
+    tokens: BufferRange;
+    table: readonly TableShard[];
+    positions: Matrix;
+    x: Matrix;
+  },
   { batch, context, channels }: EmbeddingDims,
+  dropout: DropoutSite,
 ): void {
   for (const shard of table) {
-    plan.record(embeddingForward, { tokens, table: shard, positions, x }, {
+    plan.record(embeddingForward, { step, tokens, table: shard, positions, x }, {
       rows: batch * context,
       channels,
       context,
       first_token: shard.firstRow,
       shard_rows: shard.rows,
+      ...dropout,
     });
   }
 }

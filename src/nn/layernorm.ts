@@ -1,9 +1,15 @@
-import { layernormBackward, layernormBackwardResidual } from "#kernels/layernorm_backward.ts";
+import {
+  layernormBackward,
+  layernormBackwardDropout,
+  layernormBackwardResidual,
+  layernormBackwardResidualDropout,
+} from "#kernels/layernorm_backward.ts";
 import { layernormBackwardParameters } from "#kernels/layernorm_backward_parameters.ts";
 import { layernormForward } from "#kernels/layernorm_forward.ts";
 import type { Matrix } from "../gpu/matrix.ts";
-import type { Tensor } from "../gpu/memory.ts";
+import type { BufferRange, Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
+import { type DropoutSite, NO_DROPOUT } from "./linear.ts";
 
 /** What the backward pass needs of the forward's: (N) each. */
 export interface LayerNormStatistics {
@@ -20,24 +26,35 @@ export function recordLayerNormForward(
   plan.record(layernormForward, { x, weight, bias, y, mean, rstd }, { rows, channels, epsilon });
 }
 
-/**
- * dx (N, C) = dresidual, the residual stream's gradient where there is one, + LayerNorm's; dweight (1, C) += Σ dy · xhat;
- * dbias (1, C) += Σ dy.
- */
+/** Where the gradient goes on from a LayerNorm, on top of what flows past the branch that begins with it. */
+export interface LayerNormGradient {
+  /** (N, C); null where nothing flows past. */
+  dresidual: Matrix | null;
+  dx: Matrix; // (N, C)
+  /** dbranch (N, C) = dropout(dx): what the branch before gets, where it ended in a dropout. */
+  dropped: { step: BufferRange; dbranch: Matrix; dropout: DropoutSite } | null;
+}
+
+/** dx = dresidual + LayerNorm's gradient; dweight (1, C) += Σ dy · xhat; dbias (1, C) += Σ dy. */
 export function recordLayerNormBackward(
   plan: Plan,
-  { x, weight, dy, dresidual, dx, dweight, dbias, mean, rstd }: {
+  { x, weight, dy, dweight, dbias, mean, rstd }: {
     x: Matrix;
     weight: Matrix;
     dy: Matrix;
-    dresidual: Matrix | null;
-    dx: Matrix;
     dweight: Matrix;
     dbias: Matrix;
   } & LayerNormStatistics,
-  dims: { rows: number; channels: number },
+  { dresidual, dx, dropped }: LayerNormGradient,
+  size: { rows: number; channels: number },
 ): void {
-  plan.record(layernormBackwardParameters, { dy, x, mean, rstd, dweight, dbias }, dims);
-  if (dresidual) plan.record(layernormBackwardResidual, { dy, x, weight, mean, rstd, dresidual, dx }, dims);
-  else plan.record(layernormBackward, { dy, x, weight, mean, rstd, dx }, dims);
+  plan.record(layernormBackwardParameters, { dy, x, mean, rstd, dweight, dbias }, size);
+  const common = { dy, x, weight, mean, rstd, dx };
+  const dims = { ...size, ...(dropped?.dropout ?? NO_DROPOUT) };
+  if (dropped) {
+    const { step, dbranch } = dropped;
+    if (dresidual) plan.record(layernormBackwardResidualDropout, { ...common, step, dresidual, dbranch }, dims);
+    else plan.record(layernormBackwardDropout, { ...common, step, dbranch }, dims);
+  } else if (dresidual) plan.record(layernormBackwardResidual, { ...common, dresidual }, dims);
+  else plan.record(layernormBackward, common, dims);
 }

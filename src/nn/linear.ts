@@ -24,7 +24,7 @@ export interface DropoutSite {
   dropout: number;
 }
 
-const NO_DROPOUT: DropoutSite = { site: 0, dropout: 0 };
+export const NO_DROPOUT: DropoutSite = { site: 0, dropout: 0 };
 
 interface Layer {
   x: Matrix; // (N, inputs)

@@ -1,7 +1,7 @@
 /** The size of the loss head's chunk of logits: arithmetic that `describe` shares with the recording. */
 
-/** A chunk of logits stays near this, large enough to keep a card busy, small enough for a CPU's memory. */
-const CHUNK_BYTES = 32 * 2 ** 20;
+/** A chunk of f32 logits stays below this: each chunk reads and writes the whole gradient of the table once. */
+const CHUNK_BYTES = 64 * 2 ** 20;
 /** Rows of a chunk are a multiple of this. */
 const CHUNK_ROWS = 64;
 

@@ -5,6 +5,7 @@ import { type Matrix, matrixColumns, matrixRows } from "../gpu/matrix.ts";
 import { type BufferRange, rows as rowsOf, type Tensor } from "../gpu/memory.ts";
 import type { Plan } from "../gpu/plan.ts";
 import type { TableShard } from "./embedding.ts";
+import { NO_DROPOUT } from "./linear.ts";
 import { chunkRows } from "./logits_chunk.ts";
 
 /**
@@ -39,8 +40,6 @@ export interface LossHeadGradients {
   /** (V, C): grows. */
   dtable: readonly TableShard[];
 }
-
-const NO_DROPOUT = { site: 0, dropout: 0 };
 
 export function recordLossHead(
   plan: Plan,

@@ -1,5 +1,5 @@
 import type { Gpu } from "#src/gpu/device.ts";
-import { type AdapterTraits, defineKernel, type Kernel } from "#src/gpu/kernel.ts";
+import { type AdapterTraits, defineKernel, type Kernel, type Variant } from "#src/gpu/kernel.ts";
 
 /**
  * `kernel` as it would run on `dims` on a software adapter and on a card, without subgroups and, where `gpu` has them,
@@ -17,8 +17,20 @@ export function variantsOf<B extends string, D extends string>(
   const chosen = kernel.variants.filter(({ when }) =>
     when === undefined || adapters.some((adapter) => when(dims, adapter))
   );
-  return chosen.map((variant) => ({
+  return chosen.map((variant) => pinned(kernel, variant));
+}
+
+/** `kernel`'s variants with `part` in their names, whatever dims they are meant for: large tiles on small matrices. */
+export function variantsNamed<B extends string, D extends string>(
+  kernel: Kernel<B, D>,
+  part: string,
+): ReturnType<typeof variantsOf<B, D>> {
+  return kernel.variants.filter(({ name }) => name.includes(part)).map((variant) => pinned(kernel, variant));
+}
+
+function pinned<B extends string, D extends string>(kernel: Kernel<B, D>, variant: Variant<D>) {
+  return {
     name: `${kernel.name} (${variant.name})`,
-    kernel: defineKernel({ ...kernel, variants: [{ ...variant, when: undefined }] }),
-  }));
+    kernel: defineKernel<B, D>({ ...kernel, variants: [{ ...variant, when: undefined }] }),
+  };
 }

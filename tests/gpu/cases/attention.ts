@@ -28,7 +28,8 @@ const EXAMPLES: Example[] = [
   { B: 1, T: 7, H: 1, D: 1 },
   { B: 1, T: 8, H: 1, D: 32 },
   { B: 1, T: 9, H: 2, D: 64 },
-  { B: 3, T: 17, H: 3, D: 16, everyStorage: true }, // C = 48
+  { B: 3, T: 17, H: 3, D: 8, everyStorage: true },
+  { B: 3, T: 17, H: 3, D: 16 }, // C = 48
   { B: 3, T: 17, H: 3, D: 11, everyStorage: true }, // C = 33
   { B: 1, T: 1, H: 1, D: 128 },
   { B: 1, T: 31, H: 1, D: 128 },

@@ -1,24 +1,13 @@
 import assert from "node:assert/strict";
-import { dropout } from "#kernels/dropout.ts";
+import { embeddingForward } from "#kernels/embedding_forward.ts";
 import { dropoutFactors } from "../../reference/counter_random.ts";
-import { dropout as dropoutTwin } from "../../reference/dropout.ts";
-import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
-import { variantsOf } from "../variants.ts";
-import {
-  arenaStorage,
-  assertClose,
-  assertSameBits,
-  asStored,
-  F32_EPSILON,
-  storagesFor,
-  Workbench,
-} from "../workbench.ts";
+import { arenaStorage, assertClose, assertSameBits, F32_EPSILON, Workbench } from "../workbench.ts";
 
 /** One product, by a quotient: a few roundings. */
 const TOLERANCE = 4 * F32_EPSILON;
 
-/** What the kernel multiplies by, element by element. */
+/** What a dropout multiplies by, element by element: the embedding's, of ones. */
 function factors(
   bench: Workbench,
   rate: number,
@@ -28,41 +17,30 @@ function factors(
   channels: number,
 ): Promise<Float32Array<ArrayBuffer>> {
   const storage = arenaStorage(channels);
-  const y = bench.outputMatrix("factors", rows, channels, storage);
-  const ones = new Float64Array(rows * channels).fill(1);
-  const bindings = { step: bench.step({ seed }), x: bench.matrix("ones", rows, channels, ones, storage), y };
-  bench.plan.record(dropout, bindings, { rows, channels, site, dropout: rate });
+  const x = bench.outputMatrix("factors", rows, channels, storage);
+  const bindings = {
+    step: bench.step({ seed }),
+    tokens: bench.tensor("tokens", [rows], new Uint32Array(rows)),
+    table: bench.matrix("ones", 1, channels, new Float64Array(channels).fill(1), storage),
+    positions: bench.matrix("zeros", 1, channels, new Float64Array(channels), storage),
+    x,
+  };
+  const dims = { rows, channels, context: 1, first_token: 0, shard_rows: 1, site, dropout: rate };
+  bench.plan.record(embeddingForward, bindings, dims);
   bench.run();
   bench.plan.free();
-  return bench.read(y);
+  return bench.read(x);
 }
 
-const SIZES = [[1, 1], [1, 63], [3, 64], [5, 13], [51, 48], [9, 260]];
-
 export const cases: GpuCase[] = [
-  ...SIZES.flatMap(([rows, channels]) =>
-    [0, 0.1, 0.5].map((rate): GpuCase => ({
-      name: `${rows} × ${channels} at rate ${rate}`,
-      run: (gpu) =>
-        Workbench.use(gpu, async (bench) => {
-          const [seed, site] = [0xdead_beef, 7];
-          const mask = dropoutFactors(rate, seed, site, rows, channels);
-          const dims = { rows, channels, site, dropout: rate };
-          const step = bench.step({ seed });
-          for (const storage of storagesFor(gpu, channels)) {
-            const values = asStored(new Random(rows + channels).normals(rows * channels), storage);
-            const x = bench.matrix("x", rows, channels, values, storage);
-            for (const { name, kernel } of variantsOf(dropout, dims, gpu)) {
-              const y = bench.outputMatrix(`y of ${name}`, rows, channels, storage);
-              bench.plan.record(kernel, { step, x, y }, dims);
-              bench.run();
-              bench.plan.free();
-              await bench.expect(y, dropoutTwin(values, mask), TOLERANCE);
-            }
-          }
-        }),
-    }))
-  ),
+  ...[[1, 1], [3, 64], [5, 13], [9, 260]].map(([rows, channels]): GpuCase => ({
+    name: `${rows} × ${channels} as the twin draws them`,
+    run: (gpu) =>
+      Workbench.use(gpu, async (bench) => {
+        const mask = await factors(bench, 0.3, 0xdead_beef, 7, rows, channels);
+        assertClose("factors", mask, dropoutFactors(0.3, 0xdead_beef, 7, rows, channels), TOLERANCE);
+      }),
+  })),
   {
     name: "the same seed and site draw the same mask, others draw others",
     run: (gpu) =>

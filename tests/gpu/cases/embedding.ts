@@ -62,11 +62,12 @@ function forwardCase(size: Size): GpuCase {
         for (const storage of storagesFor(gpu, C)) {
           const { tokens, table, positions } = exampleOf(size, storage);
           const inputs = {
+            step: bench.step({}),
             tokens: bench.tensor("tokens", [N], tokens),
             positions: bench.matrix("positions", T, C, positions, storage),
           };
           const shards = shardsOf(size).map(({ first, rows, part }) => ({
-            dims: { rows: N, channels: C, context: T, first_token: first, shard_rows: rows },
+            dims: { rows: N, channels: C, context: T, first_token: first, shard_rows: rows, site: 0, dropout: 0 },
             table: bench.matrix("table", rows, C, part(table), storage),
           }));
           for (const { name } of variantsOf(embeddingForward, shards[0].dims, gpu)) {

@@ -1,8 +1,15 @@
-import { layernormBackward, layernormBackwardResidual } from "#kernels/layernorm_backward.ts";
+import {
+  layernormBackward,
+  layernormBackwardDropout,
+  layernormBackwardResidual,
+  layernormBackwardResidualDropout,
+} from "#kernels/layernorm_backward.ts";
 import { layernormBackwardParameters } from "#kernels/layernorm_backward_parameters.ts";
 import { layernormForward } from "#kernels/layernorm_forward.ts";
 import type { MatrixStorage } from "#src/gpu/matrix.ts";
+import type { Matrix } from "#src/gpu/matrix.ts";
 import * as twin from "../../reference/layernorm.ts";
+import { dropoutFactors } from "../../reference/counter_random.ts";
 import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 import { variantsOf } from "../variants.ts";
@@ -70,14 +77,16 @@ function forwardCase(rows: number, channels: number, mean: number): GpuCase {
   };
 }
 
-/** dx written and dx on top of a residual's gradient. */
+/** dx written and dx on top of a residual's gradient, each with and without a dropout after it. */
 function backwardCase(rows: number, channels: number): GpuCase {
   return {
     name: `backward of ${rows} × ${channels}`,
     run: (gpu) =>
       Workbench.use(gpu, async (bench) => {
-        const dims = { rows, channels };
+        const dims = { rows, channels, site: 3, dropout: 0.4 };
         const tolerance = 8 * F32_EPSILON * Math.sqrt(Math.max(rows, channels));
+        const step = bench.step({ seed: 17 });
+        const mask = dropoutFactors(0.4, 17, 3, rows, channels);
         for (const storage of storagesFor(gpu, channels)) {
           const { x, weight, dY, before } = exampleOf(rows, channels, 0.5, storage);
           const { dX } = twin.layernormBackward(dY, x, weight, { N: rows, C: channels });
@@ -101,6 +110,23 @@ function backwardCase(rows: number, channels: number): GpuCase {
             bench.run();
             bench.plan.free();
             await bench.expect(dx, plus(dX, before), tolerance);
+          }
+          const dropped = async (expected: Float64Array, record: (dx: Matrix, dbranch: Matrix) => void) => {
+            const [dx, dbranch] = ["dx", "dbranch"].map((name) => bench.outputMatrix(name, rows, channels, storage));
+            record(dx, dbranch);
+            bench.run();
+            bench.plan.free();
+            await bench.expect(dx, expected, tolerance);
+            await bench.expect(dbranch, expected.map((value, i) => value * mask[i]), tolerance);
+          };
+          for (const { kernel } of variantsOf(layernormBackwardDropout, dims, gpu)) {
+            await dropped(dX, (dx, dbranch) => bench.plan.record(kernel, { ...inputs, step, dx, dbranch }, dims));
+          }
+          for (const { kernel } of variantsOf(layernormBackwardResidualDropout, dims, gpu)) {
+            await dropped(
+              plus(dX, before),
+              (dx, dbranch) => bench.plan.record(kernel, { ...inputs, step, dresidual, dx, dbranch }, dims),
+            );
           }
         }
       }),

@@ -295,6 +295,8 @@ export const cases: GpuCase[] = [
       optimizer: { kind: "sgd" },
     }],
     ["half precision", { precision: "f16" }],
+    ["rows that are copied into textures", { model: { n_embd: 64, n_head: 4 } }],
+    ["heads of no whole vec4s", { model: { n_embd: 30, n_head: 3 } }],
     ["blocks computed again", { recompute: "block", model: { n_layer: 3 } }],
     ["attention computed again", { recompute: "attention", model: { n_layer: 3 } }],
     ["SGD with momentum, one head, no biases", {
