@@ -18,6 +18,7 @@ type Dims = Record<MatmulDims, number>;
 
 interface Tiling {
   name: string;
+  /** Worth timing against the others that fit. */
   candidate?: boolean;
   when?(dims: Dims, adapter: AdapterTraits): boolean;
   /** Rows and columns of c for one workgroup. */
@@ -40,8 +41,8 @@ function inSlabs(tile: SlabTile, fits: (dims: Dims, filled: number) => boolean):
   const filled = ({ m, n }: Dims) => Math.round(m / block.rows) * Math.round(n / block.columns);
   return {
     name: `${block.rows}×${block.columns} in slabs`,
-    when: (dims, { software }) => !software && fits(dims, filled(dims)),
     candidate: true,
+    when: (dims, { software }) => !software && fits(dims, filled(dims)),
     block,
     body: (product) => emitSlabMatmul({ ...product, tile }),
   };
