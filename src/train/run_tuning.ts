@@ -4,10 +4,10 @@ import { describe, deviceLimits } from "../model/describe.ts";
 import { type RunConfig, workloadOf } from "./config.ts";
 import type { DeviceInfo, TuningReport } from "./protocol.ts";
 import { Trainer } from "./trainer.ts";
-import { tune } from "./tuner.ts";
+import { subjectsOf, tune, unknownTo } from "./tuner.ts";
 import { readFindings, writeFindings } from "./tuning_file.ts";
 
-/** What timing candidates may take before a run. */
+/** What tuning may take before a run; S is to start within 3 s. */
 export const TUNING_MS = 2500;
 /** A run that is shorter than ten times that would not get it back. */
 const SHARE_OF_RUN = 0.1;
@@ -46,15 +46,19 @@ export async function tuneRun(
   const { findings: known, note } = await readFindings(folder, gpu.identity);
   const draft = await Trainer.create(gpu, config, { initialize: false });
   try {
-    const { microStep } = draft.plans;
-    const { choices, speedups, findings } = await tune(gpu, microStep.dispatches, { known, budgetMs, stop });
-    const unwritten = findings.length > 0 ? await writeFindings(folder, gpu.identity, known, findings) : null;
+    const subjects = subjectsOf(gpu, draft.plans.microStep.dispatches);
+    const leftMs = budgetMs - (performance.now() - start);
+    const unknown = leftMs > 0 ? unknownTo(known, subjects) : [];
+    // A candidate may take the device or the process with it: the next attempt must not try it again.
+    const unwritten = unknown.length > 0 ? await writeFindings(folder, gpu.identity, known, unknown) : null;
+    const { choices, speedups, findings, failure } = await tune(gpu, subjects, { known, budgetMs: leftMs, stop });
+    if (unknown.length > 0) await writeFindings(folder, gpu.identity, known, findings);
     return {
       choices,
       speedups,
       candidatesTimed: findings.length,
       elapsedMs: performance.now() - start,
-      note: [note, unwritten].filter((part) => part !== null).join("; ") || null,
+      note: [note, unwritten, failure].filter((part) => part !== null).join("; ") || null,
     };
   } finally {
     draft.free();

@@ -14,8 +14,8 @@ import { timeDispatches } from "../gpu/timing.ts";
 const NOISE_STRIDE = 12;
 /** Matrices begin this many elements after each other. */
 const NOISE_SHIFT = 388;
-/** Rounds of timing: as many as take about so long, within these bounds. */
-const ROUNDS = { least: 3, most: 8, ms: 150 };
+/** Rounds of timing after the first: as many as take about so long. */
+const ROUNDS = { most: 8, ms: 300 };
 /** This much slower than the fastest, a variant is not timed again. */
 const HOPELESS = 1.2;
 /** Without timestamps a variant is repeated for about this long, so that a readback's ~11 ms matter little. */
@@ -41,7 +41,12 @@ export class Trial {
   readonly #outputs: Output[] = [];
   readonly #sums: BufferRange;
 
-  constructor(readonly gpu: Gpu, readonly program: Program) {
+  /** @throws GpuError out of memory */
+  static of(gpu: Gpu, program: Program): Promise<Trial> {
+    return gpu.guard("tuning", () => new Trial(gpu, program));
+  }
+
+  private constructor(readonly gpu: Gpu, readonly program: Program) {
     this.#memory = new Memory(gpu);
     this.#readback = new Readback(gpu);
     const inputs = this.#bound("matrix");
@@ -116,17 +121,20 @@ export class Trial {
   async speedups(standard: Variant<string>, variants: readonly Variant<string>[]): Promise<number[]> {
     const start = performance.now();
     const [first] = await this.#timeRounds([standard, ...variants], 1);
-    const roundMs = performance.now() - start;
     const fastest = Math.min(...first);
-    const hopeful = variants.filter((_, i) => first[i + 1] < HOPELESS * fastest);
-    const count = Math.min(ROUNDS.most, Math.max(ROUNDS.least, Math.floor(ROUNDS.ms / roundMs)));
-    const rounds = await this.#timeRounds([standard, ...hopeful], count);
-    return variants.map((variant, i) => {
-      const turn = hopeful.indexOf(variant) + 1;
-      if (turn === 0) return first[0] / first[i + 1];
-      const ratios = rounds.map((times) => times[0] / times[turn]).sort((a, b) => a - b);
-      const shortest = (turn: number) => Math.min(...rounds.map((times) => times[turn]));
-      return Math.min(shortest(0) / shortest(turn), ratios[ratios.length >> 1]);
+    const turns = [...first.keys()].filter((i) => i === 0 || first[i] < HOPELESS * fastest);
+    const count = Math.floor(ROUNDS.ms / (performance.now() - start));
+    const more = await this.#timeRounds(
+      turns.map((i) => i === 0 ? standard : variants[i - 1]),
+      Math.min(ROUNDS.most, Math.max(1, count)),
+    );
+    return variants.map((_, i) => {
+      const turn = turns.indexOf(i + 1);
+      const rounds = turn < 0 ? [[first[0], first[i + 1]]] : more.map((times) => [times[0], times[turn]]);
+      const ratios = rounds.map(([standardMs, ms]) => standardMs / ms).sort((a, b) => a - b);
+      const shortest = rounds.reduce((a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1])]);
+      const speedup = Math.min(shortest[0] / shortest[1], ratios[ratios.length >> 1]);
+      return Number.isFinite(speedup) ? Math.round(1000 * speedup) / 1000 : 1; // too short for the adapter's clock
     });
   }
 
@@ -154,12 +162,14 @@ export class Trial {
   /** Milliseconds: a list for each round, in the order of the variants. */
   async #timeRounds(variants: readonly Variant<string>[], rounds: number): Promise<number[][]> {
     const turns = Array.from({ length: rounds }, () => variants).flat();
-    const times = this.gpu.device.features.has("timestamp-query")
-      ? await this.#using(turns, (plan) => timeDispatches(this.gpu, [plan]))
-      : [];
-    const elapsed = times.map(({ elapsedMs }) => elapsedMs);
-    if (times.length === 0) { for (const turn of turns) elapsed.push(await this.#using([turn], this.#wallTime)); }
-    return Array.from({ length: rounds }, (_, i) => elapsed.slice(i * variants.length, (i + 1) * variants.length));
+    const times: number[] = [];
+    if (this.gpu.device.features.has("timestamp-query")) {
+      const measured = await this.#using(turns, (plan) => timeDispatches(this.gpu, [plan])); // sync point
+      times.push(...measured.map(({ elapsedMs }) => elapsedMs));
+    } else {
+      for (const turn of turns) times.push(await this.#using([turn], this.#wallTime));
+    }
+    return Array.from({ length: rounds }, (_, i) => times.slice(i * variants.length, (i + 1) * variants.length));
   }
 
   /** A plan of these variants, one after the other. */

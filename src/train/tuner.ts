@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { candidatesFor, choiceKey, type Choices } from "../gpu/choices.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, GpuError } from "../gpu/device.ts";
 import type { Variant } from "../gpu/kernel.ts";
 import type { Dispatch } from "../gpu/plan.ts";
 import { Trial } from "./trial.ts";
@@ -24,7 +24,8 @@ export interface Tuned {
   findings: Finding[];
   /** Of the variants chosen in place of the default, by key. */
   speedups: Record<string, number>;
-  elapsedMs: number;
+  /** Why it ended early; null where it did not, or for want of time. */
+  failure: string | null;
 }
 
 interface TuneOptions {
@@ -52,19 +53,25 @@ export interface Subject {
   flops: number;
 }
 
+/** What is not known yet, as if it were wrong: what stays known of a candidate that costs the process its life. */
+export function unknownTo(known: readonly Finding[], subjects: readonly Subject[]): Finding[] {
+  const ids = new Set(known.map(idOf));
+  return subjects.flatMap(({ candidates }) => candidates.filter((candidate) => !ids.has(idOf(candidate))).map(bare));
+}
+
 /**
- * Chooses a variant for each kernel and shape among these dispatches, and times what is not known yet: the largest share
- * of the work first. Overwrites the matrices that the dispatches are bound to.
+ * Chooses a variant for each of these kernels and shapes, and times what is not known yet, in their order. Overwrites
+ * the matrices that their dispatches are bound to.
  * @throws GpuError where the device is lost
  */
 export async function tune(
   gpu: Gpu,
-  dispatches: readonly Dispatch[],
+  subjects: readonly Subject[],
   { known, budgetMs, stop }: TuneOptions,
 ): Promise<Tuned> {
   const start = performance.now();
-  const subjects = subjectsOf(gpu, dispatches);
-  const findings: Finding[] = [];
+  const findings: Candidate[] = [];
+  let failure: string | null = null;
   const found = new Map(known.map((finding) => [idOf(finding), finding.speedup]));
   /** The longest check, compilation included, and the longest timing: what must fit before another begins. */
   const longest = { checkMs: 0, timingMs: 0 };
@@ -79,23 +86,28 @@ export async function tune(
     const unknown = candidates.filter((candidate) => !found.has(idOf(candidate)));
     if (unknown.length === 0) continue;
     if (isOver()) break;
-    const trial = new Trial(gpu, dispatch);
+    let trial: Trial | null = null;
     try {
-      const expected = await measure("checkMs", () => trial.run(standard));
+      const held = trial = await Trial.of(gpu, dispatch);
+      const expected = await measure("checkMs", () => held.run(standard));
       const right: Candidate[] = [];
       for (const candidate of unknown) {
         if (isOver()) break;
         findings.push(candidate);
-        const isRight = await measure("checkMs", () => trial.isRight(candidate.program, expected));
+        const isRight = await measure("checkMs", () => held.isRight(candidate.program, expected));
         if (isRight) right.push(candidate);
         await setImmediate(); // commands arrive, a stop among them
       }
       if (right.length === 0) continue;
       const programs = right.map(({ program }) => program);
-      const speedups = await measure("timingMs", () => trial.speedups(standard, programs));
+      const speedups = await measure("timingMs", () => held.speedups(standard, programs));
       for (const [i, candidate] of right.entries()) candidate.speedup = speedups[i];
+    } catch (error) {
+      if (!(error instanceof GpuError) || await gpu.isLost(100)) throw error;
+      failure = error.message; // no memory, say: what is left keeps its default
+      break;
     } finally {
-      trial.free();
+      trial?.free();
     }
   }
   for (const finding of findings) found.set(idOf(finding), finding.speedup);
@@ -110,12 +122,11 @@ export async function tune(
       speedups[key] = speedup;
     }
   }
-  return {
-    choices,
-    speedups,
-    findings: findings.map(({ key, variant, code, speedup }) => ({ key, variant, code, speedup })),
-    elapsedMs: performance.now() - start,
-  };
+  return { choices, speedups, findings: findings.map(bare), failure };
+}
+
+function bare({ key, variant, code, speedup }: Finding): Finding {
+  return { key, variant, code, speedup };
 }
 
 /** What there is to choose, the most work first. */

@@ -8,9 +8,10 @@ import { resolveRunConfig, RunRequest } from "#src/train/config.ts";
 import type { DeviceInfo, Report } from "#src/train/protocol.ts";
 import { RunControl } from "#src/train/run_control.ts";
 import { trainRun } from "#src/train/run_loop.ts";
+import { tuneRun } from "#src/train/run_tuning.ts";
 import { Trainer } from "#src/train/trainer.ts";
 import { type Finding, subjectsOf } from "#src/train/tuner.ts";
-import { writeFindings } from "#src/train/tuning_file.ts";
+import { readFindings, writeFindings } from "#src/train/tuning_file.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
 
 const TEXT = "a small text for a small model, said twice: a small text for a small model. ".repeat(6);
@@ -179,6 +180,21 @@ export const cases: GpuCase[] = [
           assert.deepEqual(parts.of("started").at(-1)!.tuning.choices, []);
         })
       ),
+  },
+  {
+    name: "what tuning found is remembered, and taken without timing it again",
+    run: (gpu) =>
+      inFolder(async (folder) => {
+        const { config } = new SmallRun(gpu, folder);
+        const first = await tuneRun(gpu, config, { folder, budgetMs: 4000 });
+        assert.equal(first.note, null);
+        const { findings } = await readFindings(folder, gpu.identity);
+        assert.equal(findings.length, first.candidatesTimed);
+        for (const { key, variant, speedup } of findings) assert.ok(speedup !== null, `${variant} on ${key}`);
+        const { choices, speedups, candidatesTimed } = await tuneRun(gpu, config, { folder, budgetMs: 0 });
+        assert.deepEqual({ choices, speedups }, { choices: first.choices, speedups: first.speedups });
+        assert.equal(candidatesTimed, 0);
+      }),
   },
   {
     name: "a run trains where nothing can be remembered",

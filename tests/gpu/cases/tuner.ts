@@ -4,7 +4,7 @@ import { matmulTN } from "#kernels/matmul.ts";
 import type { Gpu } from "#src/gpu/device.ts";
 import { defineKernel } from "#src/gpu/kernel.ts";
 import type { MatrixStorage } from "#src/gpu/matrix.ts";
-import { type Finding, tune } from "#src/train/tuner.ts";
+import { type Finding, type Subject, subjectsOf, tune, unknownTo } from "#src/train/tuner.ts";
 import { checksum as checksumTwin } from "../../reference/checksum.ts";
 import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
@@ -64,17 +64,20 @@ function variant(name: string, rounds: number, body: string) {
 
 const UNLIMITED = { known: [], budgetMs: 1e6, stop: () => false };
 
-/** Tunes `square` on a matrix of 61 × 132. */
-function tuneSquare(gpu: Gpu, options: Partial<Parameters<typeof tune>[2]> = {}) {
+/** `square` on a matrix of 61 × 132, as a subject of tuning. */
+function useSquare<T>(gpu: Gpu, work: (subjects: Subject[]) => Promise<T>): Promise<T> {
   return Workbench.use(gpu, (bench) => {
     const dims = { rows: 61, columns: 132 };
     const [x, y] = ["x", "y"].map((name) =>
       bench.matrix(name, dims.rows, dims.columns, new Float64Array(61 * 132), VECTORS)
     );
     bench.plan.record(square, { x, y }, dims);
-    return tune(gpu, bench.plan.dispatches, { ...UNLIMITED, ...options });
+    return work(subjectsOf(gpu, bench.plan.dispatches));
   });
 }
+
+const tuneSquare = (gpu: Gpu, options: Partial<Parameters<typeof tune>[2]> = {}) =>
+  useSquare(gpu, (subjects) => tune(gpu, subjects, { ...UNLIMITED, ...options }));
 
 const VECTORS: MatrixStorage = { kind: "vectors", element: "f32" };
 const KEY = "square 61×132: vectors f32, vectors f32";
@@ -120,6 +123,17 @@ export const cases: GpuCase[] = [
     },
   },
   {
+    name: "what was being timed when a process died counts as wrong",
+    run: (gpu) =>
+      useSquare(gpu, async (subjects) => {
+        const known = unknownTo([], subjects);
+        assert.equal(known.length, 7);
+        const { choices, findings } = await tune(gpu, subjects, { ...UNLIMITED, known });
+        assert.deepEqual(choices, { [KEY]: "slow" });
+        assert.deepEqual(findings, []);
+      }),
+  },
+  {
     name: "without time, or when told to stop, the default stays and nothing is called known",
     run: async (gpu) => {
       for (const options of [{ budgetMs: 0 }, { stop: () => true }]) {
@@ -151,7 +165,7 @@ export const cases: GpuCase[] = [
           const bindings = { a: zeros(K, M, storage), b: zeros(K, N, storage), c: zeros(M, N, VECTORS) };
           bench.plan.record(matmulTN, bindings, { m: M, n: N, k: K, site: 0, dropout: 0 });
         }
-        const { findings } = await tune(gpu, bench.plan.dispatches, UNLIMITED);
+        const { findings } = await tune(gpu, subjectsOf(gpu, bench.plan.dispatches), UNLIMITED);
         for (const { key, variant, speedup } of findings) assert.ok(speedup !== null, `${variant} on ${key}`);
       }),
   },
