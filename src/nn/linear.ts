@@ -1,3 +1,4 @@
+import { geluForward } from "#kernels/gelu_forward.ts";
 import {
   matmulBias,
   matmulBiasGelu,
@@ -44,7 +45,11 @@ export function recordLinearGelu(
   { x, weight, bias, hidden, y }: Layer & { hidden: Matrix },
   dims: LinearDims,
 ): void {
-  plan.record(matmulBiasGelu, { a: x, b: weight, bias, hidden, c: y }, { ...forward(dims), ...NO_DROPOUT });
+  // On llvmpipe the epilogue's code, unrolled for each vec4 of a tile, costs more than a kernel of its own.
+  if (plan.gpu.identity.software) {
+    recordLinear(plan, { x, weight, bias, y: hidden }, dims);
+    plan.record(geluForward, { x: hidden, y }, { rows: dims.rows, columns: dims.outputs });
+  } else plan.record(matmulBiasGelu, { a: x, b: weight, bias, hidden, c: y }, { ...forward(dims), ...NO_DROPOUT });
 }
 
 /** y = residual (N, outputs) + dropout(x · weight + bias). */
