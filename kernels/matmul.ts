@@ -53,7 +53,9 @@ function blocksOf({ m, n }: Dims, { rows, columns }: Tiling["block"]): number {
 }
 
 /** Below this many multiply-adds a tile of 8 rows loses less than a large one takes to compile (0.5 s on llvmpipe). */
-const WORTH_A_LARGE_TILE = 2 ** 24;
+const WORTH_A_LARGE_TILE = 2 ** 23;
+/** Matrices with a side below it are too small, or leave too much of a tile idle. */
+const LARGE = 96;
 
 const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims) => boolean): Tiling => ({
   ...inRegisters(
@@ -68,13 +70,14 @@ const broadcast = (size: number, rows: number, height: number, fits: (dims: Dims
  * The tilings, best first; docs/log.md has the rates of software adapters', and what those of cards are chosen by: the
  * larger a block, the less it reads, but the fewer there are to keep a card's processors busy.
  */
-const TILINGS: readonly Tiling[] = [
+const tilings = (form: Form): readonly Tiling[] => [
   ...[4, 8, 16].flatMap((size) => [
-    broadcast(size, 8, 1, ({ m, n, k }) => m <= 16 || m * n * k < WORTH_A_LARGE_TILE),
-    // Taller ones are up to 8 % faster, by shape, and take up to twice as long to compile: a tuner may choose them.
-    broadcast(size, 16, 4, () => true),
-    broadcast(size, 24, 2, () => true),
-    broadcast(size, 32, 2, () => true),
+    broadcast(size, 8, 1, ({ m, n, k }) => Math.min(m, n, k) < LARGE || m * n * k < WORTH_A_LARGE_TILE),
+    // Taller ones are faster by up to a tenth, by shape, and take longer to compile, tn's most (0.45, 0.75 and 1.1 s):
+    // a tuner may choose them.
+    ...(form === "tn" ? [16, 24, 32] : [24, 16, 32]).map((rows) =>
+      broadcast(size, rows, rows === 16 ? 4 : 2, () => true)
+    ),
   ]),
   inRegisters(
     "8×16 by 8",
@@ -88,7 +91,7 @@ const TILINGS: readonly Tiling[] = [
 ];
 
 function variants(product: Product): Variant<MatmulDims>[] {
-  return TILINGS.map(({ name, when, candidate, block, body }) => ({
+  return tilings(product.form).map(({ name, when, candidate, block, body }) => ({
     name,
     when,
     candidate,
