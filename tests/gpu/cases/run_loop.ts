@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Gpu } from "#src/gpu/device.ts";
-import { resolveRunConfig, RunRequest } from "#src/train/config.ts";
+import { resolveRunConfig, type RunConfig, RunRequest } from "#src/train/config.ts";
 import type { DeviceInfo, Report } from "#src/train/protocol.ts";
 import { RunControl } from "#src/train/run_control.ts";
 import { trainRun } from "#src/train/run_loop.ts";
@@ -20,8 +20,17 @@ const STEPS = 6;
 /** A run in a folder of its own; `watch` sees each report as it is posted and may set `control.stop`. */
 class SmallRun {
   readonly reports: Report[] = [];
-  readonly config = resolveRunConfig(
-    RunRequest.parse({
+  readonly tuning: string;
+  readonly config: RunConfig;
+
+  /** @param tuning where in the folder what is known of variants lies */
+  constructor(
+    readonly gpu: Gpu,
+    readonly folder: string,
+    { tuning = "tuning", precision = "f32" }: { tuning?: string; precision?: RunConfig["precision"] } = {},
+  ) {
+    this.tuning = tuning;
+    const request = RunRequest.parse({
       dataset: "text",
       model: { n_layer: 1, n_head: 1, n_embd: 8 },
       context_length: 8,
@@ -30,12 +39,11 @@ class SmallRun {
       eval: { every: 3, batches: null },
       sample: { every: 3, max_tokens: 5, prompt: "a" },
       checkpoint: { every: 4, keep: 9 },
-    }),
-    { name: "text", distinctCharacters: new Set(TEXT).size, tokens: TEXT.length },
-  );
-
-  /** @param tuning where in the folder what is known of variants lies */
-  constructor(readonly gpu: Gpu, readonly folder: string, readonly tuning = "tuning") {}
+      precision,
+    });
+    const facts = { name: "text", distinctCharacters: new Set(TEXT).size, tokens: TEXT.length };
+    this.config = resolveRunConfig(request, facts);
+  }
 
   async attempt(resumeFrom: string | null, watch: (report: Report, control: RunControl) => void): Promise<Report> {
     const text = join(this.folder, "text.txt");
@@ -59,6 +67,12 @@ class SmallRun {
 
   of<T extends Report["type"]>(type: T): Extract<Report, { type: T }>[] {
     return this.reports.filter((report): report is Extract<Report, { type: T }> => report.type === type);
+  }
+
+  /** Of the last checkpoint. */
+  async lossScale() {
+    const { loss_scale } = await stateIn(join(this.folder, this.of("checkpointed").at(-1)!.directory));
+    return { loss_scale };
   }
 
   /** What must not depend on where a run was stopped. */
@@ -113,24 +127,29 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-const undisturbed = (gpu: Gpu) =>
+const undisturbed = (gpu: Gpu, precision: RunConfig["precision"]) =>
   inFolder(async (folder) => {
-    const run = new SmallRun(gpu, folder);
+    const run = new SmallRun(gpu, folder, { precision });
     assert.equal((await run.attempt(null, () => {})).type, "ended");
-    return run.outcome();
+    return { ...run.outcome(), ...await run.lossScale() };
   });
 
 /** Stops the run right after the first report that `at` picks, and lets it go on from the checkpoint of the stop. */
-function stopCase(name: string, at: (report: Report) => boolean): GpuCase {
+function stopCase(name: string, at: (report: Report) => boolean, precision: RunConfig["precision"] = "f32"): GpuCase {
   return {
     name,
     run: async (gpu) => {
-      const expected = await undisturbed(gpu);
+      if (precision === "f16" && !gpu.device.features.has("shader-f16")) return;
+      const expected = await undisturbed(gpu, precision);
+      assert.deepEqual(expected.loss_scale, {
+        scale: precision === "f16" ? 2 ** 16 : 1,
+        finite_steps: precision === "f16" ? 6 : 0,
+      });
       assert.deepEqual(expected.losses.map(({ step }) => step), [1, 2, 3, 4, 5, 6]);
       assert.deepEqual(expected.evaluations.map(({ step }) => step), [0, 3, 6]);
       assert.deepEqual(expected.samples.map(({ step }) => step), [3, 6]);
       await inFolder(async (folder) => {
-        const run = new SmallRun(gpu, folder);
+        const run = new SmallRun(gpu, folder, { precision });
         const first = await run.attempt(null, (report, control) => {
           if (at(report)) control.stop = "paused";
         });
@@ -138,7 +157,7 @@ function stopCase(name: string, at: (report: Report) => boolean): GpuCase {
         const { directory } = run.of("checkpointed").at(-1)!;
         const second = await run.attempt(join(folder, directory), () => {});
         assert.ok(second.type === "ended" && second.reason === "succeeded", JSON.stringify(second));
-        assert.deepEqual(run.outcome(), expected);
+        assert.deepEqual({ ...run.outcome(), ...await run.lossScale() }, expected);
       });
     },
   };
@@ -155,7 +174,10 @@ export const cases: GpuCase[] = [
           await whole.attempt(null, () => {});
           const [{ tuning }] = whole.of("started");
           assert.equal(tuning.candidates_timed, 0);
-          assert.deepEqual(tuning.choices.map(({ variant }) => variant), fastest.map(({ variant }) => variant));
+          assert.deepEqual(
+            tuning.choices.map(({ kernel, shape, variant }) => `${kernel} ${shape}: ${variant}`).sort(),
+            fastest.map(({ key, variant }) => `${key.split(":")[0]}: ${variant}`).sort(),
+          );
 
           const parts = new SmallRun(gpu, other);
           await rememberFastest(parts, 0);
@@ -200,7 +222,7 @@ export const cases: GpuCase[] = [
     name: "a run trains where nothing can be remembered",
     run: (gpu) =>
       inFolder(async (folder) => {
-        const run = new SmallRun(gpu, folder, "text.txt"); // a file
+        const run = new SmallRun(gpu, folder, { tuning: "text.txt" }); // a file
         const ended = await run.attempt(null, () => {});
         assert.ok(ended.type === "ended" && ended.reason === "succeeded", JSON.stringify(ended));
         assert.match(run.of("started")[0].tuning.note ?? "", /^adapter-\w+\.json was ignored: ENOTDIR$/);
@@ -211,6 +233,7 @@ export const cases: GpuCase[] = [
   stopCase("stopped between an evaluation and a sample", (report) => report.type === "evaluated" && report.step === 3),
   // The first burst is one step long; later ones end where they will.
   stopCase("stopped between milestones", isProgressTo(1)),
+  stopCase("stopped in f16", isProgressTo(2), "f16"),
   stopCase("stopped after the last step, before its evaluation", isProgressTo(STEPS)),
   {
     name: "a checkpoint's files have the bytes and hashes that are reported",
