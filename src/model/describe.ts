@@ -35,6 +35,12 @@ export function deviceLimits(device: { software: boolean; limits: Record<string,
   };
 }
 
+/**
+ * llvmpipe ends the loops of an invocation after 65,535 iterations of all of them together, and says nothing: a weight's
+ * gradient takes 5/4 iterations a row of the batch, the loss of a row half of one a token of the vocabulary.
+ */
+export const SOFTWARE_LIMITS = { rows: 52_000, vocabulary: 130_000 } as const;
+
 export interface Description {
   parameters: number;
   /** Of one optimizer step: 6·N + 12·L·C·T for each token (nanoGPT's estimate). */

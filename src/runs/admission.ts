@@ -1,4 +1,4 @@
-import { describe, type Description, deviceLimits } from "../model/describe.ts";
+import { describe, type Description, deviceLimits, SOFTWARE_LIMITS } from "../model/describe.ts";
 import {
   contradictions,
   type CorpusFacts,
@@ -83,9 +83,27 @@ function describeRun(config: RunConfig, device: DeviceInfo | null): Description 
 }
 
 /** What the device cannot do, whatever its size. */
-function deviceRefusals({ precision }: RunConfig, { name, features }: DeviceInfo): Refusal[] {
-  if (precision === "f32" || features.includes("shader-f16")) return [];
-  return [{ path: "precision", message: `the device (${name}) has no shader-f16; use "f32"` }];
+function deviceRefusals(config: RunConfig, { name, features, software }: DeviceInfo): Refusal[] {
+  const found: Refusal[] = [];
+  if (config.precision === "f16" && !features.includes("shader-f16")) {
+    found.push({ path: "precision", message: `the device (${name}) has no shader-f16; use "f32"` });
+  }
+  const rows = config.batch_size * config.context_length;
+  if (software && rows > SOFTWARE_LIMITS.rows) {
+    found.push({
+      path: "batch_size",
+      message:
+        `batch_size × context_length is ${rows}, and a software adapter (${name}) takes ${SOFTWARE_LIMITS.rows} ` +
+        "at most: lower either, and raise gradient_accumulation_steps",
+    });
+  }
+  if (software && config.tokenizer.vocab_size > SOFTWARE_LIMITS.vocabulary) {
+    found.push({
+      path: "tokenizer.vocab_size",
+      message: `a software adapter (${name}) takes a vocabulary of ${SOFTWARE_LIMITS.vocabulary} at most`,
+    });
+  }
+  return found;
 }
 
 interface Shortage extends Refusal {

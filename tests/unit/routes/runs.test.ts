@@ -45,6 +45,17 @@ test("a run answers with everything resolved", async () => {
   expect(body.id).toMatch(/^run_[0-9a-z]{26}$/);
 });
 
+test("what the device cannot do is refused at its field", async () => {
+  const refused = async (request: object) => {
+    const { status, body } = await post("/api/runs", { dataset: "sample", ...request });
+    expect(status).toBe(422);
+    return body.errors.map(({ path }: { path: string }) => path);
+  };
+  expect(await refused({ precision: "f16" })).toEqual(["precision"]);
+  // It would fit the memory, but 57,600 rows are more than a software adapter's loops count.
+  expect(await refused({ batch_size: 900, model: { n_layer: 1, n_head: 1, n_embd: 4 } })).toEqual(["batch_size"]);
+});
+
 test("runs are filtered by status and tags, renamed and retagged", async () => {
   const first = await fixture.run({ tags: { team: "a", "odd.key": "x y" } });
   const second = await fixture.run({ tags: { team: "b" } });
