@@ -8,7 +8,7 @@ import { subjectsOf, tune, unknownTo } from "./tuner.ts";
 import { readFindings, writeFindings } from "./tuning_file.ts";
 
 /** What tuning may take before a run; S is to start within 3 s. */
-export const TUNING_MS = 2500;
+const TUNING_MS = 2500;
 /** A run that is shorter than ten times that would not get it back. */
 const SHARE_OF_RUN = 0.1;
 
