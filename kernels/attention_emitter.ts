@@ -1,3 +1,5 @@
+import { lines } from "./shared/emit.ts";
+
 /**
  * What the emitters of attention's two fast families share (`attention_lanes.ts` for software adapters,
  * `attention_tiles.ts` for cards). Both run FlashAttention-2's algorithm (Dao, 2023): a workgroup holds a tile of
@@ -5,14 +7,10 @@
  * powers of 2: log2(e) is multiplied into the scale.
  */
 
-export const XYZW = ["x", "y", "z", "w"] as const;
 export const LOG2_E = "1.4426950408889634";
 export const LN_2 = "0.6931471805599453";
 /** Below every score, and far enough from the largest f32 that differences stay finite. */
 export const LOWEST = "-0x1p+126f";
-
-export const range = (count: number) => Array.from({ length: count }, (_, index) => index);
-export const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
 
 /** One line for each pair (v, j). */
 export const grid = (rows: number, columns: number, line: (v: number, j: number) => string) =>

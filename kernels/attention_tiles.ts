@@ -1,5 +1,6 @@
-import { entry, grid, lines, LN_2, LOG2_E, LOWEST, range, XYZW } from "./attention_emitter.ts";
+import { entry, grid, LN_2, LOG2_E, LOWEST } from "./attention_emitter.ts";
 import { dropoutConstant } from "./shared/dropout.ts";
+import { lines, range, XYZW } from "./shared/emit.ts";
 import type { HeadDims, HeadVariant } from "./shared/head_vectors.ts";
 
 /**

@@ -1,3 +1,5 @@
+import { lines, range, XYZW } from "./shared/emit.ts";
+
 /**
  * Writes the body of a register-tiled matmul: each invocation computes `rows` × `columns` elements of c = a · b in
  * named variables (a loop over a private array ran at a quarter of the speed on llvmpipe). Loads are what costs there,
@@ -34,10 +36,6 @@ export interface Product {
 export interface Body extends Product {
   tile: Tile;
 }
-
-export const XYZW = ["x", "y", "z", "w"] as const;
-export const range = (count: number) => Array.from({ length: count }, (_, index) => index);
-export const lines = (count: number, line: (index: number) => string) => range(count).map(line).join("\n");
 
 /** Rows of accumulators that one run through the four k's keeps in registers, beside one vec4 of columns. */
 const REGISTER_ROWS = 4;

@@ -1,4 +1,5 @@
-import { finishTile, lines, loadBias, type Product, range, XYZW } from "./matmul_emitter.ts";
+import { finishTile, loadBias, type Product } from "./matmul_emitter.ts";
+import { lines, range, XYZW } from "./shared/emit.ts";
 
 /**
  * Writes the body of a matmul for cards: a workgroup computes a block of c from slabs of a few k's of a and b in
