@@ -136,6 +136,13 @@ export class Plan {
     pass?.end();
   }
 
+  /** Submits the plan's work, `times` over. */
+  submit(times = 1): void {
+    const encoder = this.gpu.device.createCommandEncoder({ label: this.label });
+    for (let i = 0; i < times; i++) this.encode(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+  }
+
   /**
    * As `encode`, with a pass of its own for each dispatch; the `count` from the `first` on write their begin and end
    * times into the query set: see `timing.ts`.

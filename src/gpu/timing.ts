@@ -22,6 +22,14 @@ export interface KernelTime {
   bytes: number;
 }
 
+/** Milliseconds for one of what `run` does `times` over, repeated until it takes `enoughMs`, which a readback is small beside. */
+export async function timeRepeated(run: (times: number) => Promise<number>, enoughMs: number): Promise<number> {
+  for (let times = 1;; times *= 4) {
+    const elapsedMs = await run(times);
+    if (elapsedMs >= enoughMs) return elapsedMs / times;
+  }
+}
+
 /** WebGPU's most queries in one set. */
 const MAX_QUERIES = 4096;
 

@@ -4,7 +4,8 @@ import { type Matrix, matrixIn } from "../gpu/matrix.ts";
 import { Memory, type Tensor } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
-import { copyMatrix } from "#kernels/copy_matrix.ts";
+import { timeRepeated } from "../gpu/timing.ts";
+import { copyMatrix } from "#kernels/elementwise.ts";
 import { matmulNN } from "#kernels/matmul.ts";
 import type { DeviceInfo } from "./protocol.ts";
 
@@ -56,15 +57,18 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
       const dims = { m: SIZE, n: SIZE, k: SIZE, site: 0, dropout: 0 };
       plan.record(matmulNN, { a: operand(a), b: operand(b), c: whole(c) }, dims);
     });
-    await run(gpu, readback, c, 1, (encoder) => copies.encode(encoder));
+    copies.submit();
     await run(gpu, readback, c, 1, (encoder) => plan.encode(encoder)); // compiles
     checkProduct(await readback.readF32(c));
-    const matmulMs = await timeEach(gpu, readback, c, (encoder) => plan.encode(encoder));
+    const matmulMs = await timeRepeated(
+      (times) => run(gpu, readback, c, times, (encoder) => plan.encode(encoder)),
+      ENOUGH_MS,
+    );
     const from = memory.buffer("activations", "copy from", COPY_BYTES);
     const to = memory.buffer("activations", "copy to", COPY_BYTES);
     const copy: Encode = (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES);
     await run(gpu, readback, c, 1, copy); // the system gives memory only once it is touched
-    const copyMs = await timeEach(gpu, readback, c, copy);
+    const copyMs = await timeRepeated((times) => run(gpu, readback, c, times, copy), ENOUGH_MS);
     return { gflops: 2 * SIZE ** 3 / matmulMs / 1e6, gigabytesPerSecond: 2 * COPY_BYTES / copyMs / 1e6 };
   } finally {
     copies.free();
@@ -94,14 +98,6 @@ function checkProduct(product: Float32Array): void {
 }
 
 type Encode = (encoder: GPUCommandEncoder) => void;
-
-/** Milliseconds for one `encode`, repeated within one submit for long enough. */
-async function timeEach(gpu: Gpu, readback: Readback, sync: Tensor, encode: Encode): Promise<number> {
-  for (let times = 1;; times *= 4) {
-    const elapsedMs = await run(gpu, readback, sync, times, encode);
-    if (elapsedMs >= ENOUGH_MS) return elapsedMs / times;
-  }
-}
 
 async function run(gpu: Gpu, readback: Readback, sync: Tensor, times: number, encode: Encode): Promise<number> {
   const start = performance.now();

@@ -188,9 +188,7 @@ export class Trainer {
 
   /** Call after writing weights: the passes may read copies of them. */
   weightsChanged(): void {
-    const encoder = this.gpu.device.createCommandEncoder({ label: "refresh" });
-    this.#plans.refresh.encode(encoder);
-    this.gpu.device.queue.submit([encoder.finish()]);
+    this.#plans.refresh.submit();
   }
 
   /** Steps that one burst may take. */

@@ -1,5 +1,5 @@
 import { checksum, checksumBlocks } from "#kernels/checksum.ts";
-import { copyMatrix } from "#kernels/copy_matrix.ts";
+import { copyMatrix } from "#kernels/elementwise.ts";
 import { Random } from "../data/random.ts";
 import { type Gpu, GpuError } from "../gpu/device.ts";
 import type { Variant } from "../gpu/kernel.ts";
@@ -8,7 +8,7 @@ import { type BufferRange, Memory } from "../gpu/memory.ts";
 import { type Dispatch, Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
 import { align } from "../gpu/sizes.ts";
-import { timeDispatches } from "../gpu/timing.ts";
+import { timeDispatches, timeRepeated } from "../gpu/timing.ts";
 
 /** Rows of the noise begin this many elements after each other: no two are alike, and all take little memory. */
 const NOISE_STRIDE = 12;
@@ -80,7 +80,7 @@ export class Trial {
           plan.record(checksum, { x: matrix, sums }, { rows: matrix.rows, columns: matrix.columns });
         }
       });
-      this.#submit(plan, 1);
+      plan.submit();
       return await this.#readback.readF32(this.#sums); // sync point
     } finally {
       plan.free();
@@ -184,19 +184,11 @@ export class Trial {
     }
   }
 
-  readonly #wallTime = async (plan: Plan): Promise<number> => {
-    for (let times = 1;; times *= 4) {
+  readonly #wallTime = (plan: Plan): Promise<number> =>
+    timeRepeated(async (times) => {
       const start = performance.now();
-      this.#submit(plan, times);
+      plan.submit(times);
       await this.#readback.read({ ...this.#sums, size: 4 }); // sync point
-      const elapsedMs = performance.now() - start;
-      if (elapsedMs >= ENOUGH_MS) return elapsedMs / times;
-    }
-  };
-
-  #submit(plan: Plan, times: number): void {
-    const encoder = this.gpu.device.createCommandEncoder({ label: plan.label });
-    for (let i = 0; i < times; i++) plan.encode(encoder);
-    this.gpu.device.queue.submit([encoder.finish()]);
-  }
+      return performance.now() - start;
+    }, ENOUGH_MS);
 }

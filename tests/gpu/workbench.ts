@@ -132,9 +132,7 @@ export class Workbench {
 
   /** Submits the plan `times` times over. */
   run(times = 1): void {
-    const encoder = this.gpu.device.createCommandEncoder();
-    for (let i = 0; i < times; i++) this.plan.encode(encoder);
-    this.gpu.device.queue.submit([encoder.finish()]);
+    this.plan.submit(times);
   }
 
   read(held: BufferRange | Matrix): Promise<Float32Array<ArrayBuffer>> {
