@@ -1,16 +1,12 @@
-import { defineKernel } from "#src/gpu/kernel.ts";
+import { type BufferAccess, defineKernel, matrixNames } from "#src/gpu/kernel.ts";
+import type { MatrixAccess } from "#src/gpu/matrix.ts";
 import source from "./layernorm_backward.wgsl" with { type: "text" };
 import { dropoutSource } from "./shared/dropout.ts";
 import { rowVariants } from "./shared/rows.ts";
 import step from "./shared/step.wgsl" with { type: "text" };
 
 const inputs = { dy: "matrix", x: "matrix", weight: "matrix", mean: "read", rstd: "read" } as const;
-const dims = { rows: "u32", channels: "u32", site: "u32", dropout: "f32" } as const;
-const variants = rowVariants(({ channels }: Record<"rows" | "channels" | "site" | "dropout", number>) => channels);
-const cost = (matrices: number) => ({ rows, channels }: Record<"rows" | "channels", number>) => ({
-  flops: 15 * rows * channels,
-  bytes: 4 * matrices * rows * channels,
-});
+type Dims = Record<"rows" | "channels" | "site" | "dropout", number>;
 
 const ALONE = `
 fn before(row: u32, column: u32) -> vec4<f32> { return vec4(0.0); }`;
@@ -29,42 +25,40 @@ fn finish(row: u32, column: u32, value: vec4<f32>) {
 }
 ${dropoutSource}${step}`;
 
+/** @param more bindings beside LayerNorm's own inputs: where dx comes from and goes */
+function layernorm<B extends string>(name: string, hooks: string, more: Record<B, MatrixAccess | BufferAccess>) {
+  const bindings = { ...inputs, ...more };
+  /** dy and x, and what is bound beside them. */
+  const large = 2 + matrixNames(more).length;
+  return defineKernel<keyof typeof inputs | B, keyof Dims>({
+    name,
+    source: source + hooks,
+    bindings,
+    dims: { rows: "u32", channels: "u32", site: "u32", dropout: "f32" },
+    variants: rowVariants(({ channels }: Dims) => channels),
+    cost: ({ rows, channels }) => ({ flops: 15 * rows * channels, bytes: 4 * large * rows * channels }),
+  });
+}
+
 /** dx (N, C) of LayerNorm. */
-export const layernormBackward = defineKernel({
-  name: "layernorm_backward",
-  source: source + ALONE + STORE,
-  bindings: { ...inputs, dx: "matrix_write" },
-  dims,
-  variants,
-  cost: cost(3),
-});
+export const layernormBackward = layernorm("layernorm_backward", ALONE + STORE, { dx: "matrix_write" });
 
 /** dx (N, C) = dresidual (N, C), which flows past a branch, + LayerNorm's. */
-export const layernormBackwardResidual = defineKernel({
-  name: "layernorm_backward_residual",
-  source: source + RESIDUAL + STORE,
-  bindings: { ...inputs, dresidual: "matrix", dx: "matrix_write" },
-  dims,
-  variants,
-  cost: cost(4),
+export const layernormBackwardResidual = layernorm("layernorm_backward_residual", RESIDUAL + STORE, {
+  dresidual: "matrix",
+  dx: "matrix_write",
 });
 
 /** As `layernormBackward`, and dbranch (N, C) = dropout(dx). */
-export const layernormBackwardDropout = defineKernel({
-  name: "layernorm_backward_dropout",
-  source: source + ALONE + STORE_AND_DROP,
-  bindings: { ...inputs, step: "uniform", dx: "matrix_write", dbranch: "matrix_write" },
-  dims,
-  variants,
-  cost: cost(4),
+export const layernormBackwardDropout = layernorm("layernorm_backward_dropout", ALONE + STORE_AND_DROP, {
+  step: "uniform",
+  dx: "matrix_write",
+  dbranch: "matrix_write",
 });
 
 /** As `layernormBackwardResidual`, and dbranch (N, C) = dropout(dx). */
-export const layernormBackwardResidualDropout = defineKernel({
-  name: "layernorm_backward_residual_dropout",
-  source: source + RESIDUAL + STORE_AND_DROP,
-  bindings: { ...inputs, step: "uniform", dresidual: "matrix", dx: "matrix_write", dbranch: "matrix_write" },
-  dims,
-  variants,
-  cost: cost(5),
-});
+export const layernormBackwardResidualDropout = layernorm(
+  "layernorm_backward_residual_dropout",
+  RESIDUAL + STORE_AND_DROP,
+  { step: "uniform", dresidual: "matrix", dx: "matrix_write", dbranch: "matrix_write" },
+);
