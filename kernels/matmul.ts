@@ -13,7 +13,7 @@ import step from "./shared/step.wgsl" with { type: "text" };
  */
 
 export type MatmulDims = "m" | "n" | "k" | "site" | "dropout";
-export const MATMUL_DIMS = { m: "u32", n: "u32", k: "u32", site: "u32", dropout: "f32" } as const;
+const MATMUL_DIMS = { m: "u32", n: "u32", k: "u32", site: "u32", dropout: "f32" } as const;
 type Dims = Record<MatmulDims, number>;
 
 interface Tiling {

@@ -52,7 +52,6 @@ export class Gpu {
   private constructor(
     readonly device: GPUDevice,
     readonly identity: AdapterIdentity,
-    readonly adapterInfo: GPUAdapterInfo,
     /** Reverie's own ceilings: the device's, or lower where a test asks for it. */
     readonly limits: GpuLimits,
     /** Keeps Dawn's GPU object alive: a collected one segfaults. */
@@ -87,8 +86,8 @@ export class Gpu {
     const limits = Object.fromEntries(
       WANTED_LIMITS.map((limit) => [limit, Math.min(device.limits[limit], lowered[limit] ?? Infinity)]),
     ) as GpuLimits;
-    const opened = new Gpu(device, identify(adapter.info), adapter.info, limits, gpu);
-    opened.#subgroups = await probeSubgroups(opened);
+    const opened = new Gpu(device, identify(adapter.info), limits, gpu);
+    opened.#subgroups = await probeSubgroups(opened, adapter.info);
     return opened;
   }
 

@@ -16,8 +16,10 @@ export interface Subgroups {
 const DIRECTIVES = ["", "enable subgroups; diagnostic(off, subgroup_uniformity); "];
 
 /** Subgroups of one fixed size whose broadcasts give the right answer; null where there are none. */
-export async function probeSubgroups(gpu: Gpu): Promise<Subgroups | null> {
-  const { subgroupMinSize: size, subgroupMaxSize } = gpu.adapterInfo;
+export async function probeSubgroups(
+  gpu: Gpu,
+  { subgroupMinSize: size, subgroupMaxSize }: GPUAdapterInfo,
+): Promise<Subgroups | null> {
   if (!gpu.device.features.has("subgroups") || !size || size !== subgroupMaxSize) return null;
   for (const directives of DIRECTIVES) if (await broadcasts(gpu, directives, size)) return { size, directives };
   return null;

@@ -1,6 +1,5 @@
-import { elements } from "../gpu/sizes.ts";
 import { matrixBytes, type MatrixStorage } from "../gpu/matrix.ts";
-import { align } from "../gpu/sizes.ts";
+import { align, elements } from "../gpu/sizes.ts";
 import { chunkRows } from "../nn/logits_chunk.ts";
 import type { ModelConfig } from "./config.ts";
 
@@ -17,8 +16,8 @@ export type ActivationSpec =
   | { kind: "matrix"; rows: number; columns: number; storage: MatrixStorage }
   | { kind: "vector"; shape: readonly number[] };
 
-export const ATTENTION_NAMES = ["ln1", "mean1", "rstd1", "qkv", "attention", "lse"] as const;
-export const MLP_NAMES = ["middle", "ln2", "mean2", "rstd2", "hidden", "gelu"] as const;
+const ATTENTION_NAMES = ["ln1", "mean1", "rstd1", "qkv", "attention", "lse"] as const;
+const MLP_NAMES = ["middle", "ln2", "mean2", "rstd2", "hidden", "gelu"] as const;
 
 export interface BlockActivations<M, V> {
   ln1: M; // (N, C)

@@ -366,6 +366,7 @@ interface NormBackward {
 /** Each dropout of the model draws its own masks. */
 const EMBEDDING_SITE = 0;
 
+/** `attention`: its weights; `attn` and `mlp`: what that half's projection adds to the residual stream. */
 function blockSites(layer: number): { attention: number; attn: number; mlp: number } {
   return { attention: 3 * layer + 1, attn: 3 * layer + 2, mlp: 3 * layer + 3 };
 }

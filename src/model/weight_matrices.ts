@@ -1,4 +1,4 @@
-import { copyMatrix } from "#kernels/copy_matrix.ts";
+import { copyMatrix } from "#kernels/elementwise.ts";
 import { type Matrix, matrixIn } from "../gpu/matrix.ts";
 import type { Memory } from "../gpu/memory.ts";
 import { copiesToTexture, type Plan } from "../gpu/plan.ts";

@@ -1,4 +1,4 @@
-import { geluForward } from "#kernels/gelu_forward.ts";
+import { geluForward } from "#kernels/elementwise.ts";
 import {
   matmulBias,
   matmulBiasGelu,

@@ -173,22 +173,22 @@ class RunLoop {
 
   /** Steps from `step` to the next milestone at most, as many as fit the time budget of a burst. */
   #prepare(step: number): Burst {
-    const toMilestone = Math.min(...this.#milestoneIntervals().map((every) => every - step % every));
-    const most = Math.min(toMilestone, this.attempt.command.config.max_steps - step, this.trainer.mostSteps);
+    const most = Math.min(this.#stepsToMilestone(step), this.trainer.mostSteps);
     return this.trainer.prepare(this.#batches, this.#meter.burstSteps(most));
   }
 
   /** Not past a milestone, whose work comes first, nor where somebody waits for the present burst to end. */
   #mayGoOn({ steps }: Burst): boolean {
-    const { command: { config }, control } = this.attempt;
-    const step = this.trainer.step + steps;
-    if (control.stop || control.checkpointRequested || step >= config.max_steps) return false;
-    return this.#milestoneIntervals().every((every) => step % every !== 0);
+    const { control } = this.attempt;
+    if (control.stop || control.checkpointRequested) return false;
+    return steps < this.#stepsToMilestone(this.trainer.step);
   }
 
-  #milestoneIntervals(): number[] {
-    const { eval: evaluation, checkpoint, sample } = this.attempt.command.config;
-    return [evaluation.every, checkpoint.every, sample.every].filter((every) => every > 0);
+  /** From `step` to the next of all milestones; the run's end is one. */
+  #stepsToMilestone(step: number): number {
+    const { eval: evaluation, checkpoint, sample, max_steps } = this.attempt.command.config;
+    const intervals = [evaluation.every, checkpoint.every, sample.every].filter((every) => every > 0);
+    return Math.min(max_steps - step, ...intervals.map((every) => every - step % every));
   }
 
   /** What this step asks for beside a checkpoint. */

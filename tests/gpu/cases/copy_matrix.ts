@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyMatrix } from "#kernels/copy_matrix.ts";
+import { copyMatrix } from "#kernels/elementwise.ts";
 import { defineKernel } from "#src/gpu/kernel.ts";
 import { matrixColumns, matrixIn, matrixRows, type MatrixStorage } from "#src/gpu/matrix.ts";
 import { Random } from "../../reference/random.ts";

@@ -1,4 +1,4 @@
-import { geluForward } from "#kernels/gelu_forward.ts";
+import { geluForward } from "#kernels/elementwise.ts";
 import * as twin from "../../reference/gelu.ts";
 import { Random } from "../../reference/random.ts";
 import type { GpuCase } from "../harness/gpu_case.ts";
