@@ -12,10 +12,12 @@ export const Run = z.object({
   dataset_id: z.string().nullable().openapi({ description: "Null once the dataset was deleted." }),
   config: RunConfig.openapi({ description: "The body as it was resolved: every default filled in." }),
   tags: z.record(z.string(), z.string()),
+  priority: z.int(),
   step: z.int().openapi({ description: "Updates made." }),
   max_steps: z.int(),
   epoch: z.number(),
   tokens_seen: z.int(),
+  skipped_steps: z.int().openapi({ description: "Updates skipped because the gradient was not finite." }),
   parameters: z.int(),
   best_val_loss: z.number().nullable(),
   last_metrics: z.record(z.string(), z.number().nullable()).nullable().openapi({
@@ -26,10 +28,14 @@ export const Run = z.object({
   started_at: z.string().nullable(),
   finished_at: z.string().nullable(),
   error: z.string().nullable(),
+  waits_for_storage: z.boolean().openapi({
+    description: "Paused because the data folder could not be written; it goes on by itself once that works again.",
+  }),
   attempts: z.int().openapi({ description: "How often a crash or a restart put it back into the queue." }),
 }).openapi("Run");
 
 /** A row as the API shows it: name and tags may have been changed since the configuration was made. */
-export function showRun({ stalled_attempts: _, stop_requested: __, ...run }: RunRow): z.output<typeof Run> {
+export function showRun(row: RunRow): z.output<typeof Run> {
+  const { stalled_attempts: _, stop_requested: __, lease_owner: ___, lease_expires_at: ____, ...run } = row;
   return { ...run, config: { ...run.config, name: run.name, tags: run.tags } };
 }

@@ -11,6 +11,18 @@ export interface Env {
   /** Seals webhook secrets at rest; null: a key file in the data folder. */
   secretKey: string | null;
   maxUploadBytes: number;
+  /** Runs that train at once, where memory allows. */
+  concurrency: number;
+  /** Queued runs past which another is refused. */
+  maxQueued: number;
+  /** After this long without a run, the GPU and its memory are given back. */
+  idleSeconds: number;
+  /** A trainer that says nothing for this long, and much longer than a step should take, is taken for hung. */
+  hangSeconds: number;
+  /** What runs may take of a card, whose memory WebGPU does not say; null: not known. */
+  gpuMemoryBytes: number | null;
+  /** Whether webhooks may go to private, loopback and link-local addresses. */
+  allowPrivateUrls: boolean;
   logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
 }
 
@@ -25,6 +37,12 @@ const Variables = z.object({
   REVERIE_TOKEN: z.string().default(""),
   REVERIE_SECRET_KEY: z.string().min(16).optional(),
   REVERIE_MAX_UPLOAD_BYTES: z.coerce.number().int().min(1).default(4 * 2 ** 30),
+  REVERIE_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
+  REVERIE_MAX_QUEUED: z.coerce.number().int().min(1).default(1000),
+  REVERIE_IDLE_SECONDS: z.coerce.number().min(0).max(1e6).default(300),
+  REVERIE_HANG_SECONDS: z.coerce.number().gt(0).max(1e6).default(120),
+  REVERIE_GPU_MEMORY_BYTES: z.coerce.number().int().min(1).optional(),
+  REVERIE_ALLOW_PRIVATE_URLS: z.enum(["0", "1"]).default("0"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
@@ -36,22 +54,27 @@ export function readEnv(variables: Record<string, string | undefined>): Env {
   if (!parsed.success) {
     throw new EnvError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   }
-  const { PORT, HOST, REVERIE_DATA, REVERIE_TOKEN, REVERIE_SECRET_KEY, REVERIE_MAX_UPLOAD_BYTES, LOG_LEVEL } =
-    parsed.data;
-  const tokens = REVERIE_TOKEN.split(",").map((token) => token.trim()).filter((token) => token !== "");
+  const { HOST, ...rest } = parsed.data;
+  const tokens = rest.REVERIE_TOKEN.split(",").map((token) => token.trim()).filter((token) => token !== "");
   if (tokens.length === 0 && !isLoopback(HOST)) {
     throw new EnvError(
       `HOST=${HOST} can be reached from outside this machine: set REVERIE_TOKEN (one token, or several with commas), or leave HOST at 127.0.0.1`,
     );
   }
   return {
-    port: PORT,
+    port: rest.PORT,
     host: HOST,
-    dataFolder: REVERIE_DATA,
+    dataFolder: rest.REVERIE_DATA,
     tokens,
-    secretKey: REVERIE_SECRET_KEY ?? null,
-    maxUploadBytes: REVERIE_MAX_UPLOAD_BYTES,
-    logLevel: LOG_LEVEL,
+    secretKey: rest.REVERIE_SECRET_KEY ?? null,
+    maxUploadBytes: rest.REVERIE_MAX_UPLOAD_BYTES,
+    concurrency: rest.REVERIE_CONCURRENCY,
+    maxQueued: rest.REVERIE_MAX_QUEUED,
+    idleSeconds: rest.REVERIE_IDLE_SECONDS,
+    hangSeconds: rest.REVERIE_HANG_SECONDS,
+    gpuMemoryBytes: rest.REVERIE_GPU_MEMORY_BYTES ?? null,
+    allowPrivateUrls: rest.REVERIE_ALLOW_PRIVATE_URLS === "1",
+    logLevel: rest.LOG_LEVEL,
   };
 }
 

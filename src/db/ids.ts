@@ -3,7 +3,7 @@ import { monotonicFactory } from "ulid";
 /** Increasing within the process even inside one millisecond. */
 const nextUlid = monotonicFactory();
 
-export type IdPrefix = "ds" | "run" | "ckpt" | "hook";
+export type IdPrefix = "ds" | "run" | "ckpt" | "hook" | "whe" | "msg";
 
 /** A new id: sorts, as a string, after every id this process made before. */
 export function newId(prefix: IdPrefix): string {

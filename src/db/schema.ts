@@ -17,6 +17,7 @@ export const EVENT_TYPES = [
   "run.evaluated",
   "run.sampled",
   "run.checkpointed",
+  "run.checkpoint_corrupt",
   "run.paused",
   "run.resumed",
   "run.interrupted",
@@ -62,10 +63,19 @@ export const runs = sqliteTable("runs", {
   stalled_attempts: integer().notNull().default(0),
   /** What a client asked of a running run and its trainer has not answered yet. */
   stop_requested: text({ enum: ["paused", "cancelled"] }),
+  /** Of the queued, the highest goes first; equals in the order they were asked for. */
+  priority: integer().notNull().default(0),
+  /** Updates skipped because the gradient was not finite. */
+  skipped_steps: integer().notNull().default(0),
+  /** Of a paused run: it goes on by itself once the data folder can be written again. */
+  waits_for_storage: integer({ mode: "boolean" }).notNull().default(false),
+  /** Of a running run: the process that trains it, and until when others must believe that it does. */
+  lease_owner: text(),
+  lease_expires_at: text(),
   created_at: text().notNull(),
   started_at: text(),
   finished_at: text(),
-}, (table) => [index("runs_status").on(table.status), index("runs_dataset").on(table.dataset_id)]);
+}, (table) => [index("runs_status").on(table.status, table.priority), index("runs_dataset").on(table.dataset_id)]);
 
 const ofRun = () => text().notNull().references(() => runs.id, { onDelete: "cascade" });
 
@@ -142,3 +152,38 @@ export const idempotency_keys = sqliteTable("idempotency_keys", {
   sealed_answer: text().notNull(),
   created_at: text().notNull(),
 }, (table) => [primaryKey({ columns: [table.scope, table.key] })]);
+
+/** Where events are delivered to. */
+export const webhooks = sqliteTable("webhooks", {
+  id: text().primaryKey(),
+  url: text().notNull(),
+  events: text({ mode: "json" }).$type<EventType[]>().notNull(),
+  /** Sealed by `SecretBox`: the plain secret was shown once and is kept nowhere. */
+  sealed_secret: text().notNull(),
+  /** Why nothing is delivered any more; null where it is. */
+  disabled_reason: text(),
+  created_at: text().notNull(),
+});
+
+export const DELIVERY_STATUSES = ["pending", "succeeded", "failed"] as const;
+
+/** One event for one endpoint, written in the event's own transaction; the id stays the same in every attempt. */
+export const webhook_deliveries = sqliteTable("webhook_deliveries", {
+  id: text().primaryKey(),
+  webhook_id: text().notNull().references(() => webhooks.id, { onDelete: "cascade" }),
+  type: text().notNull(),
+  /** The body as it is signed and sent, the same bytes in every attempt. */
+  body: text().notNull(),
+  status: text({ enum: DELIVERY_STATUSES }).notNull(),
+  attempts: integer().notNull().default(0),
+  /** Null once nothing more will be tried. */
+  next_attempt_at: text(),
+  last_attempt_at: text(),
+  response_status: integer(),
+  /** Of the last attempt. */
+  error: text(),
+  created_at: text().notNull(),
+}, (table) => [
+  index("webhook_deliveries_due").on(table.status, table.next_attempt_at),
+  index("webhook_deliveries_webhook").on(table.webhook_id, table.id),
+]);

@@ -5,8 +5,8 @@ import type { TrainerPort } from "./trainer_port.ts";
  * The trainer in a Worker. It must not share the HTTP thread: waiting for the GPU blocks a thread under Deno, which
  * stalled the event loop for seconds; from a Worker the longest gap measured was 18 ms.
  */
-export function openTrainerWorker(): TrainerPort {
-  const worker = new Worker(new URL("../train/worker.ts", import.meta.url), { type: "module", name: "trainer" });
+export function openTrainerWorker(module = new URL("../train/worker.ts", import.meta.url)): TrainerPort {
+  const worker = new Worker(module, { type: "module", name: "trainer" });
   let crash: (cause: Error) => void = () => {};
   let ended = false;
   const end = (cause: Error) => {

@@ -9,6 +9,7 @@ const TYPES = [
   "evaluated",
   "sampled",
   "checkpointed",
+  "checkpoint_corrupt",
   "paused",
   "resumed",
   "interrupted",

@@ -54,6 +54,7 @@ export type RunEvent =
     type:
       | "run.queued"
       | "run.checkpointed"
+      | "run.checkpoint_corrupt"
       | "run.paused"
       | "run.resumed"
       | "run.interrupted"

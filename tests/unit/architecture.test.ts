@@ -57,7 +57,7 @@ describe("the check sees", () => {
 
   test("no fault in what is allowed", () => {
     const found = check({
-      "src/main.ts": 'import "./app.ts"; import "./runs/runner.ts"; import "../routes/runs.ts";',
+      "src/serve.ts": 'import "./app.ts"; import "./runs/runner.ts"; import "../routes/runs.ts";',
       "src/app.ts": 'import { runs } from "#routes/runs.ts"; import { Hono } from "hono"',
       "routes/runs.ts": 'import type { RunConfig } from "#src/train/config.ts"; import "../src/runs/runner.ts"',
       "src/runs/trainer_worker.ts": 'new Worker(new URL("../train/worker.ts", import.meta.url))',

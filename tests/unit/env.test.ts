@@ -9,6 +9,12 @@ test("the defaults serve this machine only", () => {
     tokens: [],
     secretKey: null,
     maxUploadBytes: 4 * 2 ** 30,
+    concurrency: 1,
+    maxQueued: 1000,
+    idleSeconds: 300,
+    hangSeconds: 120,
+    gpuMemoryBytes: null,
+    allowPrivateUrls: false,
     logLevel: "info",
   });
   expect(readEnv({ PORT: "", REVERIE_TOKEN: "" }).port).toBe(8000);

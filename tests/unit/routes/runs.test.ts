@@ -29,11 +29,14 @@ test("a run answers with everything resolved", async () => {
     "max_steps",
     "name",
     "parameters",
+    "priority",
+    "skipped_steps",
     "started_at",
     "status",
     "step",
     "tags",
     "tokens_seen",
+    "waits_for_storage",
   ]);
   expect(body).toMatchObject({ status: "queued", name: "sample", max_steps: 2000, attempts: 0 });
   expect(body.config).toMatchObject({

@@ -1,0 +1,99 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { createApp } from "./app.ts";
+import { sampleText } from "./data/sample_corpus.ts";
+import { EnvError, readEnv } from "./env.ts";
+import { openLog } from "./log.ts";
+import { openReverie } from "./runs/reverie.ts";
+import type { DeviceState } from "./runs/runner.ts";
+import type { TrainerPort } from "./runs/trainer_port.ts";
+
+/**
+ * The composition root: environment in, one server out.
+ * @throws {EnvError} where this machine does not let it start
+ */
+async function start(openTrainer: () => TrainerPort): Promise<void> {
+  const env = readEnv(process.env);
+  const log = openLog(env.logLevel);
+  const lock = await lockFolder(env.dataFolder);
+
+  const reverie = await openReverie({ ...env, log, openTrainer, sampleText });
+  const app = createApp(reverie);
+  let server: Deno.HttpServer;
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "stopping");
+    const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
+    await reverie.stop();
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
+    reverie.close();
+    lock.close();
+    Deno.exit(0);
+  };
+  // Before the line that says it is ready: who reads that may stop the server at once.
+  Deno.addSignalListener("SIGTERM", () => void stop("SIGTERM"));
+  Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
+
+  try {
+    server = Deno.serve({
+      hostname: env.host,
+      port: env.port,
+      onListen: ({ hostname, port }) => {
+        const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+        console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(reverie.runner.device)}`);
+      },
+      onError: (error) => {
+        log.error({ err: error }, "a response failed");
+        return new Response(null, { status: 500 });
+      },
+    }, (request) => app.fetch(request));
+  } catch (error) {
+    stopping = true;
+    await reverie.stop(); // a queued run may have started already
+    reverie.close();
+    throw new EnvError(`cannot listen on HOST=${env.host}, PORT=${env.port}: ${messageOf(error)}`);
+  }
+}
+
+/** How long a download that is still under way when everything else has stopped may go on. */
+const DRAIN_MS = 1000;
+
+/** Two servers on one folder would put back each other's runs. The lock ends with the process, however it dies. */
+async function lockFolder(folder: string): Promise<Deno.FsFile> {
+  const file = await openLock(folder);
+  if (await file.tryLock(true)) return file;
+  throw new EnvError(`REVERIE_DATA=${folder} is in use by another server: stop that one, or choose another folder`);
+}
+
+async function openLock(folder: string): Promise<Deno.FsFile> {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return await Deno.open(join(folder, "lock"), { create: true, write: true });
+  } catch (error) {
+    throw new EnvError(`REVERIE_DATA=${folder} cannot be written: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function nameDevice(state: DeviceState): string {
+  if (state.status !== "ready") return `no GPU (${state.status === "none" ? state.reason : state.status})`;
+  const { name, software, measured } = state.device;
+  return `${name} (${software ? "software" : "hardware"}, ${measured.gflops.toFixed(1)} GFLOP/s)`;
+}
+
+/** Serves until a signal ends it; where it cannot start, it says why in a line and exits with 1. */
+export async function serve(openTrainer: () => TrainerPort): Promise<void> {
+  try {
+    await start(openTrainer);
+  } catch (error) {
+    if (!(error instanceof EnvError)) throw error;
+    console.error(`Reverie cannot start: ${error.message}`);
+    Deno.exit(1);
+  }
+}
