@@ -55,6 +55,8 @@ export interface RunnerSettings {
   gpuMemoryBytes: number | null;
   /** Pause before the n-th attempt in a row that made no progress. */
   retryMs?: (attempt: number) => number;
+  /** How often it is looked whether a run that waits for storage can go on. */
+  storageLookMs?: number;
 }
 
 /** What a call that drove a run did. */
@@ -108,7 +110,7 @@ export class Runner {
       makeRoom: () => storage.giveReserve(),
       onStuck: (cause) => this.#stopForStorage(cause),
     });
-    this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run));
+    this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run), settings.storageLookMs);
     this.#slots = Array.from({ length: concurrency }, () =>
       new TrainerSlot({
         openTrainer,
@@ -247,9 +249,7 @@ export class Runner {
    */
   async close(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#leaseTimer);
-    this.#pauses.close();
-    for (const timer of this.#resting.values()) clearTimeout(timer);
+    this.stopTimers();
     for (const slot of this.#busy) slot.post({ type: "stop", run_id: slot.run!, reason: "interrupted" });
     let isOver = false;
     const timer = setTimeout(() => {
@@ -266,6 +266,13 @@ export class Runner {
     this.#writer.close();
     for (const slot of this.#slots) slot.forget();
     await this.#removals;
+  }
+
+  /** Nothing begins by itself any more. */
+  stopTimers(): void {
+    clearInterval(this.#leaseTimer);
+    this.#pauses.close();
+    for (const timer of this.#resting.values()) clearTimeout(timer);
   }
 
   get #busy(): TrainerSlot[] {
