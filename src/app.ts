@@ -16,6 +16,7 @@ import { planRoutes } from "#routes/plan.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { sessionRoutes } from "#routes/session.ts";
 import { webRoutes } from "#routes/web.ts";
+import { webhookRoutes } from "#routes/webhooks.ts";
 import { BadRequestError, PayloadTooLargeError, ProblemError, UnsupportedMediaTypeError } from "./errors.ts";
 import type { Reverie } from "./runs/reverie.ts";
 
@@ -77,6 +78,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   app.route("/api", checkpointRoutes(reverie));
   app.route("/api/hooks", hookRoutes(reverie));
   app.route("/hooks", deliveryRoutes(reverie));
+  app.route("/api/webhooks", webhookRoutes(reverie));
 
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {

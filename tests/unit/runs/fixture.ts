@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "#src/app.ts";
 import { openLog } from "#src/log.ts";
+import type { Clock } from "#src/runs/clock.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
 import { FAKE_DEVICE, FakeTrainer } from "./fake_trainer.ts";
@@ -32,12 +33,14 @@ export class Fixture {
   /** Opens the service; a second time, as after the process died without closing anything. */
   async boot(): Promise<void> {
     if (this.reverie) this.#dead.push(this.reverie);
-    const { tokens = [], maxUploadBytes = 1 << 20, firstReport } = this.options;
+    const { tokens = [], maxUploadBytes = 1 << 20, allowPrivateUrls = false, newClock, firstReport } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
       tokens,
       secretKey: null,
       maxUploadBytes,
+      allowPrivateUrls,
+      clock: newClock?.(),
       log: openLog("silent"),
       sampleText,
       openTrainer: () => {
@@ -78,5 +81,8 @@ export class Fixture {
 interface FixtureOptions {
   tokens?: string[];
   maxUploadBytes?: number;
+  allowPrivateUrls?: boolean;
+  /** A clock for each life of the service. */
+  newClock?: () => Clock;
   firstReport?: Parameters<FakeTrainer["report"]>[0];
 }
