@@ -175,8 +175,8 @@ test("a receiver that never answers is given up after 15 s, and holds up no othe
   const other = addEndpoint(receiver.url);
   append(200);
   await attempted(other.id, 1);
-  expect(silent.received).toHaveLength(4); // a few at once, in the order of their creation
-  expect(silent.received.map(({ body }) => body.data.n)).toEqual([0, 1, 2, 3]);
+  // A few at once, the oldest; their connections may overtake each other.
+  expect(silent.received.map(({ body }) => body.data.n).toSorted()).toEqual([0, 1, 2, 3]);
   expect(clock.skip()).toBeLessThanOrEqual(15_000);
   const oldest = () => deliveries(id).at(-1)!;
   await waitFor("the time-out", () => oldest().attempts === 1, { everyMs: 2 });
