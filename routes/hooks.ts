@@ -93,7 +93,7 @@ const deliver = createRoute({
   responses: {
     202: json(z.object({ run_id: z.string() }), "The run of this delivery"),
     200: json(z.object({ ok: z.literal(true) }), "GitHub's ping"),
-    ...problems(400, 401, 404, 413, 422, 503),
+    ...problems(400, 401, 404, 413, 422, 429, 503),
   },
 });
 

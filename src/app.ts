@@ -16,6 +16,7 @@ import { planRoutes } from "#routes/plan.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { sessionRoutes } from "#routes/session.ts";
 import { webRoutes } from "#routes/web.ts";
+import { webhookRoutes } from "#routes/webhooks.ts";
 import { describeStorageError, isStorageError } from "./data/storage_error.ts";
 import {
   BadRequestError,
@@ -85,6 +86,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   app.route("/api", checkpointRoutes(reverie));
   app.route("/api/hooks", hookRoutes(reverie));
   app.route("/hooks", deliveryRoutes(reverie));
+  app.route("/api/webhooks", webhookRoutes(reverie));
 
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {

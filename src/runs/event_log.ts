@@ -26,6 +26,7 @@ const HEARTBEAT_MS = 15_000;
  */
 export class EventLog {
   #wake = Promise.withResolvers<void>();
+  #accept: (event: RunEvent) => void = () => {};
   #closed = false;
 
   constructor(private readonly db: Database) {}
@@ -35,8 +36,14 @@ export class EventLog {
    * synchronous: what they then read is committed (or rolled back, and they go on waiting).
    */
   append(runId: string, type: EventType, data: Record<string, unknown>): void {
-    this.db.insert(events).values({ run_id: runId, type, timestamp: now(), data }).run();
+    const event = this.db.insert(events).values({ run_id: runId, type, timestamp: now(), data }).returning().get();
+    this.#accept(event);
     this.wake();
+  }
+
+  /** `accept` is called with each event in the transaction that appends it: what it writes is rolled back with it. */
+  onAppend(accept: (event: RunEvent) => void): void {
+    this.#accept = accept;
   }
 
   /** Makes followers look again: after a deletion, say, which appends nothing. */
