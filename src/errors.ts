@@ -26,8 +26,8 @@ export class BadRequestError extends ProblemError {
 
 /** 401 */
 export class UnauthorizedError extends ProblemError {
-  constructor(detail: string) {
-    super(401, "Unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
+  constructor(detail: string, headers?: Record<string, string>) {
+    super(401, "Unauthorized", detail, { headers: { "www-authenticate": "Bearer", ...headers } });
   }
 }
 
@@ -86,6 +86,13 @@ export class RangeNotSatisfiableError extends ProblemError {
 export class UnprocessableError extends ProblemError {
   constructor(detail: string, errors?: Refusal[], facts?: Record<string, number>) {
     super(422, "Unprocessable content", detail, { errors, facts });
+  }
+}
+
+/** 429 */
+export class TooManyRequestsError extends ProblemError {
+  constructor(detail: string, retryAfterSeconds: number) {
+    super(429, "Too many requests", detail, { headers: { "retry-after": String(retryAfterSeconds) } });
   }
 }
 

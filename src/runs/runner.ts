@@ -104,7 +104,7 @@ export class Runner {
 
   /** @throws {NotFoundError}, {ConflictError} from a state where the action means nothing */
   act(action: Action, id: string): RunRow {
-    const { db, runs } = this.deps;
+    const { db, runs, events } = this.deps;
     const run = db.transaction(() => {
       const run = runs.get(id);
       const decision = decide(action, run.status, run.stop_requested);
@@ -114,6 +114,7 @@ export class Runner {
         case "move":
           return this.#settle(run, decision.to, decision.to === "queued" ? "run.resumed" : `run.${decision.to}`);
         case "stop":
+          events.attribute(id, `run.${decision.request}`);
           return runs.update(id, { stop_requested: decision.request });
       }
     });
@@ -130,6 +131,7 @@ export class Runner {
     if (this.#active !== id || !this.#trainer) {
       throw new ConflictError(`cannot take a checkpoint of ${id}: the run is ${run.status}, not running`);
     }
+    this.deps.events.attribute(id, "run.checkpointed");
     this.#trainer.post({ type: "checkpoint", run_id: id });
     return run;
   }
