@@ -47,7 +47,8 @@ export class AuthAttempts {
       await this.#failures.consume(address);
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      if (await this.#known.get(known) !== null) return;
+      const last = await this.#known.get(known);
+      if (last !== null && last.msBeforeNext > 0) return;
       const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
       this.log.warn({ address, method: c.req.method, path: c.req.path, seconds }, "too many failed attempts");
       throw new TooManyRequestsError(`too many failed attempts from this address: wait ${seconds} s`, seconds);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "#src/app.ts";
-import { openLog } from "#src/log.ts";
+import { type Log, openLog } from "#src/log.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
 import { FAKE_DEVICE, FakeTrainer } from "./fake_trainer.ts";
@@ -32,13 +32,13 @@ export class Fixture {
   /** Opens the service; a second time, as after the process died without closing anything. */
   async boot(): Promise<void> {
     if (this.reverie) this.#dead.push(this.reverie);
-    const { tokens = [], maxUploadBytes = 1 << 20, firstReport } = this.options;
+    const { tokens = [], maxUploadBytes = 1 << 20, log = openLog("silent"), firstReport } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
       tokens,
       secretKey: null,
       maxUploadBytes,
-      log: openLog("silent"),
+      log,
       sampleText,
       openTrainer: () => {
         const trainer = new FakeTrainer();
@@ -78,5 +78,6 @@ export class Fixture {
 interface FixtureOptions {
   tokens?: string[];
   maxUploadBytes?: number;
+  log?: Log;
   firstReport?: Parameters<FakeTrainer["report"]>[0];
 }
