@@ -6,7 +6,6 @@ import { type AppEnv, json, jsonBody, problems } from "./common.ts";
 import { endOfSession, findToken, openSession, SESSION_COOKIE, sessionCookie } from "./session_cookie.ts";
 
 const Session = z.object({
-  token_required: z.boolean().openapi({ description: "Whether the server has tokens at all." }),
   expires_at: z.string().nullable().openapi({ description: "When the browser's session ends; null without one." }),
 }).openapi("Session");
 
@@ -41,7 +40,7 @@ export function sessionRoutes({ tokens, attempts }: AuthOptions) {
   app.openapi(show, (c) => {
     const end = endOfSession(tokens, getCookie(c, SESSION_COOKIE) ?? "");
     const expires_at = end === null ? null : new Date(end).toISOString();
-    return c.json({ token_required: tokens.length > 0, expires_at }, 200);
+    return c.json({ expires_at }, 200);
   });
 
   app.openapi(signIn, async (c) => {

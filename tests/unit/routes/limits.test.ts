@@ -11,7 +11,7 @@ afterEach(() => fixture.close());
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-async function expectProblem(answer: { status: number; headers: Headers; text: string }, status: number) {
+function expectProblem(answer: { status: number; headers: Headers; text: string }, status: number) {
   expect([answer.status, answer.headers.get("content-type")]).toEqual([status, "application/problem+json"]);
   expect(answer.text).not.toMatch(/node_modules|\.ts:|stack/);
 }
@@ -36,10 +36,10 @@ describe("a body of JSON is refused with", () => {
     ["bytes that are not UTF-8", latin1],
   ])("%s", async (_, body) => {
     for (const path of ["/api/runs", "/api/plan"]) {
-      await expectProblem(await call(fixture, "POST", path, body, JSON_TYPE), 400);
+      expectProblem(await call(fixture, "POST", path, body, JSON_TYPE), 400);
     }
     const hook = typeof body === "string" ? `{"name":"h","run":${body}}` : body;
-    await expectProblem(await call(fixture, "POST", "/api/hooks", hook, JSON_TYPE), 400);
+    expectProblem(await call(fixture, "POST", "/api/hooks", hook, JSON_TYPE), 400);
   });
 
   test("the same in a signed delivery", async () => {
@@ -56,13 +56,13 @@ describe("a body of JSON is refused with", () => {
         "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
         "webhook-signature": new Webhook(secret).sign("1", at, body),
       });
-      await expectProblem(answer, 400);
+      expectProblem(answer, 400);
     }
   });
 
   test("no quote of what was sent", async () => {
     const answer = await call(fixture, "POST", "/api/session", '{"token": hunter2}', JSON_TYPE);
-    await expectProblem(answer, 400);
+    expectProblem(answer, 400);
     expect(answer.text).not.toContain("hunter2");
   });
 });
@@ -78,7 +78,7 @@ describe("a body of another type is refused", () => {
     "as %s",
     async (type) => {
       for (const path of ["/api/runs", "/api/plan", "/api/hooks", "/api/session"]) {
-        await expectProblem(await call(fixture, "POST", path, '{"dataset":"sample"}', { "content-type": type }), 415);
+        expectProblem(await call(fixture, "POST", path, '{"dataset":"sample"}', { "content-type": type }), 415);
       }
     },
   );
@@ -89,7 +89,7 @@ describe("a URL", () => {
     "with %s is malformed",
     async (odd) => {
       for (const path of ["/api/runs/", "/api/datasets/", "/api/checkpoints/", "/hooks/", "/assets/", "/v1/", "/"]) {
-        await expectProblem(await call(fixture, path === "/hooks/" ? "POST" : "GET", path + odd), 400);
+        expectProblem(await call(fixture, path === "/hooks/" ? "POST" : "GET", path + odd), 400);
       }
     },
   );
@@ -110,16 +110,16 @@ describe("a URL", () => {
   test("has at most 8 KiB", async () => {
     const ask = (length: number) => call(fixture, "GET", `/api/runs?tag.a=${"x".repeat(length)}`);
     expect((await ask(8000)).status).toBe(200);
-    await expectProblem(await ask(8192), 414);
+    expectProblem(await ask(8192), 414);
   });
 });
 
 test("headers have at most 16 KiB together", async () => {
   const ask = (headers: Record<string, string>) => call(fixture, "GET", "/healthz", undefined, headers);
   expect((await ask({ "x-long": "x".repeat(16_000) })).status).toBe(200);
-  await expectProblem(await ask({ "x-long": "x".repeat(16_384) }), 431);
+  expectProblem(await ask({ "x-long": "x".repeat(16_384) }), 431);
   const many = Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`x-header-${i}`, "x".repeat(180)]));
-  await expectProblem(await ask(many), 431);
+  expectProblem(await ask(many), 431);
 });
 
 test("a Host that is none is malformed", async () => {
