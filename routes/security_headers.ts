@@ -3,7 +3,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { AppEnv } from "./common.ts";
 
 /** Of what a page may do, the dashboard needs none. */
-const NOT_NEEDED = ["camera", "microphone", "geolocation", "payment", "usb", "serial", "bluetooth", "midi"];
+const NOT_NEEDED = ["camera", "microphone", "geolocation", "payment", "usb", "serial", "midi"];
 
 /** On every answer; a page's own policy, which lets its scripts and styles in, stays. */
 const always = secureHeaders({

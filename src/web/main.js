@@ -47,7 +47,8 @@ byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 // Whatever failed without a place of its own on the page: the reader must know that it is not what it seems.
 addEventListener("unhandledrejection", (event) => {
   const { reason } = /** @type {PromiseRejectionEvent} */ (event);
-  if (reason instanceof ApiError && reason.status === 401) return; // the form is there
+  // The form to sign in is there.
+  if (reason instanceof ApiError && reason.status === 401) return event.preventDefault();
   showBanner(reason instanceof Error ? reason.message : String(reason));
 });
 
