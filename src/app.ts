@@ -21,6 +21,7 @@ import { limitRequest } from "#routes/request_limits.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { setSecurityHeaders } from "#routes/security_headers.ts";
 import { sessionRoutes } from "#routes/session.ts";
+import { SESSION_COOKIE } from "#routes/session_cookie.ts";
 import { webRoutes } from "#routes/web.ts";
 import { BadRequestError, PayloadTooLargeError, ProblemError, UnsupportedMediaTypeError } from "./errors.ts";
 import { inRequest } from "./request_context.ts";
@@ -111,6 +112,8 @@ export function createApp(
   app.route("/hooks", deliveryRoutes(reverie, attempts));
 
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
+  const session = { type: "apiKey", in: "cookie", name: SESSION_COOKIE } as const;
+  app.openAPIRegistry.registerComponent("securitySchemes", "session", session);
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: {
@@ -118,7 +121,7 @@ export function createApp(
       version: "0.1.0",
       description: "Pretrains GPT-style language models on this machine's GPU: text in, base model out.",
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
   });
 
   const methodsOf = allowedMethods(app);
