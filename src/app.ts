@@ -92,7 +92,8 @@ export function createApp(
   app.use("/metrics", authenticated);
   app.use("/api/*", async (c, next) => {
     // Who signs in has nothing to show yet, and who signs out may have nothing that is good.
-    const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" && c.req.method !== "GET";
+    const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" &&
+      ["POST", "DELETE"].includes(c.req.method);
     return isOpen ? await next() : await authenticated(c, next);
   });
   app.use("/api/*", checkJsonBody);

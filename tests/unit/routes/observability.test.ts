@@ -259,6 +259,13 @@ describe("/metrics", () => {
     expect((await scrape()).value("reverie_sse_clients")).toBe(1);
     await readers[1].cancel();
     expect((await scrape()).value("reverie_sse_clients")).toBe(0);
+
+    // One that goes away with events in hand, which nobody will ask for.
+    const hasty = (await fixture.app.request("/api/events")).body!.getReader();
+    await hasty.read();
+    expect((await scrape()).value("reverie_sse_clients")).toBe(1);
+    await hasty.cancel();
+    expect((await scrape()).value("reverie_sse_clients")).toBe(0);
   });
 
   test("has a series for each pattern of a route, never for a path", async () => {
