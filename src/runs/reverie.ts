@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Database, openDatabase } from "../db/client.ts";
+import type { EventType } from "../db/schema.ts";
 import type { Log } from "../log.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -59,6 +60,18 @@ export interface Reverie {
   close(): void;
 }
 
+/** Where a run's life turns: a line in the log each. */
+const LOGGED = new Set<EventType>([
+  "run.queued",
+  "run.started",
+  "run.paused",
+  "run.resumed",
+  "run.interrupted",
+  "run.succeeded",
+  "run.failed",
+  "run.cancelled",
+]);
+
 /** Resolves once the data folder is in order and the device is known. */
 export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const { log, tokens, maxUploadBytes, openTrainer, sampleText } = options;
@@ -80,6 +93,9 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
 
   const runs = new RunStore(db);
   const events = new EventLog(db);
+  events.onAppend(({ type, run_id, data }) => {
+    if (LOGGED.has(type)) log.info({ run_id, step: data.step, error: data.error }, type);
+  });
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,9 +34,10 @@ export class RunningServer implements AsyncDisposable {
   constructor(options: ServerOptions = {}) {
     this.#ownsData = options.dataFolder === undefined;
     this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), "reverie-data-"));
-    const child = spawn(denoPath(), serveArguments(), {
+    const env = { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env };
+    const child = spawn(denoPath(), serveArguments(env), {
       cwd: ROOT,
-      env: { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env },
+      env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => this.stdout += text);
@@ -103,10 +104,12 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/** What follows `deno` in the serve task: permissions, flags and the entry point. */
-function serveArguments(): string[] {
+/** What follows `deno` in the serve task: permissions, flags and the entry point, which is the last. */
+export function serveArguments(env: Record<string, string | undefined>): string[] {
   const { tasks } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { tasks: { serve: { command: string } } };
-  const [program, ...args] = tasks.serve.command.split(" ");
-  if (program !== "deno") throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
-  return args;
+  const [, finder, server] = /^FOLDER=\$\(deno ([^)]*)\) && deno (.*)$/.exec(tasks.serve.command) ?? [];
+  if (finder === undefined) throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
+  const folder = execFileSync(denoPath(), finder.split(" "), { cwd: ROOT, env, encoding: "utf8" }).trim();
+  const words = server.match(/"[^"]*"|\S+/g) ?? [];
+  return words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "#src/app.ts";
-import { openLog } from "#src/log.ts";
+import { type Log, openLog } from "#src/log.ts";
 import type { Clock } from "#src/runs/clock.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import type { RunnerSettings } from "#src/runs/runner.ts";
@@ -40,7 +40,7 @@ export class Fixture {
       this.#dead.push(this.reverie);
     }
     const { tokens = [], maxUploadBytes = 1 << 20, allowPrivateUrls = false, newClock } = this.options;
-    const { firstReport, settings } = this.options;
+    const { firstReport, settings, log = openLog("silent") } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
       tokens,
@@ -56,7 +56,7 @@ export class Fixture {
       ...settings,
       allowPrivateUrls,
       clock: newClock?.(),
-      log: openLog("silent"),
+      log,
       sampleText,
       openTrainer: () => {
         const trainer = new FakeTrainer();
@@ -102,5 +102,6 @@ interface FixtureOptions {
   allowPrivateUrls?: boolean;
   /** A clock for each life of the service. */
   newClock?: () => Clock;
+  log?: Log;
   firstReport?: Parameters<FakeTrainer["report"]>[0];
 }
