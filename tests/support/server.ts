@@ -11,6 +11,8 @@ export interface ServerOptions {
   dataFolder?: string;
   /** On top of this process's environment. PORT is 0, any free one, unless given. */
   env?: Record<string, string>;
+  /** Instead of the serve task's entry point: path from the checkout's root. */
+  entry?: string;
 }
 
 export interface Ending {
@@ -34,7 +36,7 @@ export class RunningServer implements AsyncDisposable {
   constructor(options: ServerOptions = {}) {
     this.#ownsData = options.dataFolder === undefined;
     this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), "reverie-data-"));
-    const child = spawn(denoPath(), serveArguments(), {
+    const child = spawn(denoPath(), serveArguments(options.entry), {
       cwd: ROOT,
       env: { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -103,10 +105,10 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/** What follows `deno` in the serve task: permissions, flags and the entry point. */
-function serveArguments(): string[] {
+/** What follows `deno` in the serve task: permissions, flags and the entry point, or another in its place. */
+function serveArguments(entry?: string): string[] {
   const { tasks } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { tasks: { serve: { command: string } } };
   const [program, ...args] = tasks.serve.command.split(" ");
   if (program !== "deno") throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
-  return args;
+  return entry === undefined ? args : [...args.slice(0, -1), entry];
 }
