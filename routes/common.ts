@@ -27,7 +27,8 @@ const WHY: Record<number, string> = {
   415: "Wrong media type",
   416: "No such range",
   422: "Well-formed, but impossible",
-  503: "No GPU",
+  429: "Too many",
+  503: "No GPU, or nothing can be written now",
 };
 
 /** The error answers of a route, for the OpenAPI document. */

@@ -34,8 +34,8 @@ export const Run = z.object({
   attempts: z.int().openapi({ description: "How often a crash or a restart put it back into the queue." }),
 }).openapi("Run");
 
-/** A row as the API shows it: name and tags may have been changed since the configuration was made. */
+/** A row as the API shows it: name, tags and priority may have been changed since the configuration was made. */
 export function showRun(row: RunRow): z.output<typeof Run> {
   const { stalled_attempts: _, stop_requested: __, lease_owner: ___, lease_expires_at: ____, ...run } = row;
-  return { ...run, config: { ...run.config, name: run.name, tags: run.tags } };
+  return { ...run, config: { ...run.config, name: run.name, tags: run.tags, priority: run.priority } };
 }

@@ -14,6 +14,7 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
+import type { RunRow } from "#src/runs/run_store.ts";
 import { Run, RunStatus, showRun } from "./run_schema.ts";
 
 const create = createRoute({
@@ -21,7 +22,7 @@ const create = createRoute({
   path: "/",
   summary: "Queue a training run",
   request: { headers: IdempotencyHeader, body: jsonBody(RunRequest.openapi("RunRequest")) },
-  responses: { 202: json(Run, "Queued"), ...problems(400, 401, 413, 415, 422, 503) },
+  responses: { 202: json(Run, "Queued"), ...problems(400, 401, 413, 415, 422, 429, 503) },
 });
 
 const list = createRoute({
@@ -48,11 +49,12 @@ const get = createRoute({
 const patch = createRoute({
   method: "patch",
   path: "/{id}",
-  summary: "Change a run's name or tags",
+  summary: "Change a run's name, tags or priority",
   request: {
     params: IdParam,
     body: jsonBody(z.strictObject({
       name: RunRequest.shape.name,
+      priority: RunRequest.shape.priority.removeDefault().optional(),
       tags: RunRequest.shape.tags.removeDefault().optional().openapi({ description: "Replaces all tags." }),
     })),
   },
@@ -76,6 +78,47 @@ const action = <P extends string>(name: P, summary: string) =>
     responses: { 202: json(Run, "Accepted"), ...problems(401, 404, 409) },
   });
 
+const steps = createRoute({
+  method: "post",
+  path: "/{id}/steps",
+  summary: 'Drive a run of `"drive": "invoke"` some steps further',
+  description: "Runs until one of the limits, makes the steps durable and answers; nothing is kept in memory between " +
+    "calls. A call makes a step at least. With `Accept: text/event-stream` the run's events are streamed while it " +
+    "lasts, and a last message of type `steps` carries the answer (`error` the problem).",
+  request: {
+    params: IdParam,
+    body: {
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            max_steps: z.int().min(1).max(1e9).default(50),
+            max_ms: z.int().min(1).max(86_400_000).default(25_000).openapi({
+              description: "From the request's arrival, the checkpoint at the end included.",
+            }),
+          }).prefault({}),
+        },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: "What was done",
+      content: {
+        "application/json": {
+          schema: z.object({
+            from_step: z.int(),
+            to_step: z.int(),
+            status: RunStatus,
+            metrics: Run.shape.last_metrics,
+          }).openapi("StepsTaken"),
+        },
+        "text/event-stream": { schema: z.string() },
+      },
+    },
+    ...problems(400, 401, 404, 409, 413, 415, 503),
+  },
+});
+
 const takeCheckpoint = createRoute({
   method: "post",
   path: "/{id}/checkpoints",
@@ -87,10 +130,11 @@ const takeCheckpoint = createRoute({
 export function runRoutes(reverie: Reverie) {
   const { runs, runner } = reverie;
   const app = new OpenAPIHono<AppEnv>();
+  const show = (run: RunRow) => showRun(runs.complete(run));
 
   app.openapi(create, async (c) => {
     const request = c.req.valid("json");
-    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showRun(runner.create(request)) }));
+    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: show(runner.create(request)) }));
     return c.json(body, 202);
   });
 
@@ -98,16 +142,16 @@ export function runRoutes(reverie: Reverie) {
     const { limit, after = null, status } = c.req.valid("query");
     const statuses = status === undefined ? undefined : [status].flat();
     const rows = runs.list({ statuses, tags: tagsOf(c.req.queries()) }, { after, limit: limit + 1 });
-    return c.json(page(rows, limit, showRun, (run) => run.id), 200);
+    return c.json(page(rows, limit, show, (run) => run.id), 200);
   });
 
-  app.openapi(get, (c) => c.json(showRun(runs.get(c.req.valid("param").id)), 200));
+  app.openapi(get, (c) => c.json(show(runs.get(c.req.valid("param").id)), 200));
 
   app.openapi(patch, (c) => {
     const { id } = c.req.valid("param");
     const changes = c.req.valid("json");
-    if (changes.name === undefined && changes.tags === undefined) return c.json(showRun(runs.get(id)), 200);
-    return c.json(showRun(runs.update(id, changes)), 200);
+    if (Object.values(changes).every((change) => change === undefined)) return c.json(show(runs.get(id)), 200);
+    return c.json(show(runs.update(id, changes)), 200);
   });
 
   app.openapi(remove, async (c) => {
@@ -117,20 +161,25 @@ export function runRoutes(reverie: Reverie) {
 
   app.openapi(
     action("pause", "Stop with a checkpoint, to go on later"),
-    (c) => c.json(showRun(runner.act("pause", c.req.valid("param").id)), 202),
+    (c) => c.json(show(runner.act("pause", c.req.valid("param").id)), 202),
   );
   app.openapi(
     action("resume", "Queue a paused run again"),
-    (c) => c.json(showRun(runner.act("resume", c.req.valid("param").id)), 202),
+    (c) => c.json(show(runner.act("resume", c.req.valid("param").id)), 202),
   );
   app.openapi(
     action("cancel", "Stop for good"),
-    (c) => c.json(showRun(runner.act("cancel", c.req.valid("param").id)), 202),
+    (c) => c.json(show(runner.act("cancel", c.req.valid("param").id)), 202),
   );
+
+  app.openapi(steps, async (c) => {
+    const limits = c.req.valid("json");
+    return c.json(await runner.invoke(c.req.valid("param").id, limits), 200);
+  });
 
   app.openapi(takeCheckpoint, async (c) => {
     const { id } = c.req.valid("param");
-    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showRun(runner.checkpoint(id)) }));
+    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: show(runner.checkpoint(id)) }));
     return c.json(body, 202);
   });
 

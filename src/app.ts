@@ -16,7 +16,14 @@ import { planRoutes } from "#routes/plan.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { sessionRoutes } from "#routes/session.ts";
 import { webRoutes } from "#routes/web.ts";
-import { BadRequestError, PayloadTooLargeError, ProblemError, UnsupportedMediaTypeError } from "./errors.ts";
+import { describeStorageError, isStorageError } from "./data/storage_error.ts";
+import {
+  BadRequestError,
+  PayloadTooLargeError,
+  ProblemError,
+  StorageUnavailableError,
+  UnsupportedMediaTypeError,
+} from "./errors.ts";
 import type { Reverie } from "./runs/reverie.ts";
 
 const MAX_BODY_BYTES = 2 ** 20;
@@ -109,6 +116,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
       return answer(problem, c.var.requestId);
     }
     reverie.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
+    if (isStorageError(error)) return answer(new StorageUnavailableError(describeStorageError(error)), c.var.requestId);
     return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
   });
   return app;

@@ -89,6 +89,22 @@ export class UnprocessableError extends ProblemError {
   }
 }
 
+/** 429 */
+export class QueueFullError extends ProblemError {
+  constructor(length: number) {
+    super(429, "Queue full", `${length} runs wait already: cancel some, or try again later`, {
+      headers: { "retry-after": "60" },
+    });
+  }
+}
+
+/** 503: the disk is full, or the database locked. */
+export class StorageUnavailableError extends ProblemError {
+  constructor(cause: string) {
+    super(503, "Storage unavailable", `nothing can be written now: ${cause}`, { headers: { "retry-after": "5" } });
+  }
+}
+
 /** 503: no adapter, so nothing can be trained. */
 export class NoDeviceError extends ProblemError {
   constructor(reason: string) {

@@ -20,7 +20,8 @@ export function openDatabase(path: string): Database {
   sqlite.pragma("journal_mode = WAL");
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
-  sqlite.pragma("busy_timeout = 5000");
+  // Calls block the thread; what must be written is tried again (`PatientWriter`).
+  sqlite.pragma("busy_timeout = 1000");
   const db = drizzle(sqlite, { schema });
   migrate(db, { migrationsFolder: MIGRATIONS });
   return db;

@@ -78,6 +78,22 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
   };
 }
 
+/** What a run takes of the device while it trains. Bytes. */
+export function trainingBytes(config: RunConfig, device: DeviceInfo): number {
+  return describeRun(config, device).bytes.total;
+}
+
+/** What a checkpoint holds, but for its small files. Bytes. */
+export function modelBytes(config: RunConfig): number {
+  const { parameters, optimizer } = describeRun(config, null).bytes;
+  return parameters + optimizer;
+}
+
+/** What a step should take at the device's measured speed. Ms. */
+export function estimatedStepMs(config: RunConfig, device: DeviceInfo): number {
+  return describeRun(config, device).flopsPerStep / (device.measured.gflops * 1e6);
+}
+
 function describeRun(config: RunConfig, device: DeviceInfo | null): Description {
   return describe(workloadOf(config), deviceLimits(device));
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { and, asc, desc, eq, isNotNull, lt } from "drizzle-orm";
@@ -18,6 +18,8 @@ export interface WrittenCheckpoint {
   train_loss: number | null;
   val_loss: number | null;
 }
+
+const SET_ASIDE = ".corrupt";
 
 /**
  * Checkpoints: a row each, and the folder `<root>/<run_id>/<directory>`. Folders are written before their row and
@@ -60,6 +62,13 @@ export class CheckpointStore {
     const outdated = this.ofRun(runId).slice(keep).filter(({ id }) => id !== best);
     for (const { id } of outdated) this.#deleteRow(id);
     return { checkpoint, dropped: [...replaced, ...outdated] };
+  }
+
+  /** Forgets a checkpoint that is not whole; what there is of its folder stays until the run is deleted. */
+  setAside(checkpoint: Checkpoint): void {
+    this.#deleteRow(checkpoint.id);
+    const folder = this.folder(checkpoint);
+    if (existsSync(folder)) renameSync(folder, folder + SET_ASIDE);
   }
 
   async removeFolders(dropped: Pick<Checkpoint, "run_id" | "directory">[]): Promise<void> {
@@ -108,19 +117,26 @@ export class CheckpointStore {
     await this.removeFolders([checkpoint]);
   }
 
-  /** At start, before anything trains: rows whose folder is gone, and folders that no row knows. */
-  async sweep(): Promise<void> {
+  /**
+   * At start, before anything trains: forgets rows whose folder is gone, which it gives, and removes folders that no
+   * row knows.
+   * @param isBusy whether another machine may be writing this run's folders
+   */
+  async sweep(isBusy: (runId: string) => boolean): Promise<Checkpoint[]> {
     const known = new Set<string>();
+    const gone: Checkpoint[] = [];
     for (const checkpoint of this.db.select().from(checkpoints).all()) {
       if (existsSync(this.folder(checkpoint))) known.add(this.folder(checkpoint));
-      else this.#deleteRow(checkpoint.id);
+      else gone.push(checkpoint);
     }
     for (const runId of await readdir(this.root)) {
+      if (isBusy(runId)) continue;
       for (const directory of await readdir(this.runFolder(runId))) {
         const path = join(this.runFolder(runId), directory);
-        if (!known.has(path)) await rm(path, { recursive: true, force: true });
+        if (!known.has(path) && !path.endsWith(SET_ASIDE)) await rm(path, { recursive: true, force: true });
       }
     }
+    return gone;
   }
 
   #deleteRow(id: string): void {

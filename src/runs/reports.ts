@@ -3,12 +3,15 @@ import { withoutPaths } from "../errors.ts";
 import type { Report } from "../train/protocol.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint_store.ts";
 import type { EventLog } from "./event_log.ts";
+import { NO_LEASE } from "./leases.ts";
 import type { MetricName, MetricStore } from "./metric_store.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
-import { isFinished, statusAfterEnd } from "./states.ts";
+import { isFinished, type SettledReason, statusAfterEnd } from "./states.ts";
 
-export type RunReport = Exclude<Report, { type: "device" | "no_device" }>;
+export type RunReport = Exclude<Report, { type: "device" | "no_device" | "alive" }>;
 type Of<T extends RunReport["type"]> = Extract<RunReport, { type: T }>;
+/** An end that is no more than the run's row and an event; the others are the runner's. */
+type Settled = Of<"ended"> & { reason: SettledReason };
 
 interface Stores {
   runs: RunStore;
@@ -18,7 +21,10 @@ interface Stores {
 }
 
 /** Writes down what the trainer reports: points, row and event together. Call it in a transaction. */
-export function recordReport(stores: Stores, report: RunReport): { droppedCheckpoints: Checkpoint[] } {
+export function recordReport(
+  stores: Stores,
+  report: Exclude<RunReport, { type: "ended" }>,
+): { droppedCheckpoints: Checkpoint[] } {
   const run = stores.runs.get(report.run_id);
   switch (report.type) {
     case "started":
@@ -35,16 +41,16 @@ export function recordReport(stores: Stores, report: RunReport): { droppedCheckp
       break;
     case "checkpointed":
       return { droppedCheckpoints: recordCheckpoint(stores, run, report) };
-    case "ended":
-      recordEnd(stores, run, report);
+    case "checkpoint_corrupt":
+      recordCorruption(stores, run, report);
       break;
   }
   return { droppedCheckpoints: [] };
 }
 
-/** Whether the next attempt would report it again, should it be lost: all but what says that files are there, or the end. */
+/** Whether the next attempt would report it again, should it be lost: all but what says that files are there, or are not. */
 export function isRepeatable({ type }: RunReport): boolean {
-  return type !== "checkpointed" && type !== "ended";
+  return type !== "checkpointed" && type !== "checkpoint_corrupt";
 }
 
 /** Points past the step that an earlier attempt left are void: the steps will be trained, and reported, again. */
@@ -74,6 +80,7 @@ function recordProgress({ runs, events, metrics }: Stores, run: RunRow, report: 
     step: last.step,
     epoch: last.epoch,
     tokens_seen,
+    skipped_steps,
     last_metrics: { ...run.last_metrics, ...newest },
   });
   events.append(run.id, "run.progress", {
@@ -106,23 +113,37 @@ function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed"
   // A new checkpoint is what progress means: the next attempt need not do those steps again.
   if (report.step > before) runs.update(run.id, { stalled_attempts: 0 });
   const { id, step, train_loss, val_loss, bytes } = checkpoint;
+  const { elapsed_ms } = report;
   const is_best = checkpoints.bestOf(run.id) === id;
-  events.append(run.id, "run.checkpointed", { checkpoint_id: id, step, train_loss, val_loss, bytes, is_best });
+  const facts = { checkpoint_id: id, step, train_loss, val_loss, bytes, is_best, elapsed_ms };
+  events.append(run.id, "run.checkpointed", facts);
   return dropped;
 }
 
-function recordEnd({ runs, events }: Stores, run: RunRow, report: Of<"ended">): void {
+/** The row promised a whole folder. What is left of that stays beside the others, for whoever wants to see it. */
+function recordCorruption({ checkpoints, events }: Stores, run: RunRow, report: Of<"checkpoint_corrupt">): void {
+  const { directory, problem } = report;
+  const checkpoint = checkpoints.ofRun(run.id).find((known) => known.directory === directory);
+  if (!checkpoint) return;
+  checkpoints.setAside(checkpoint);
+  events.append(run.id, "run.checkpoint_corrupt", { checkpoint_id: checkpoint.id, step: checkpoint.step, problem });
+}
+
+/** Call it in a transaction, too. */
+export function recordEnd({ runs, events }: Stores, report: Settled): void {
+  const run = runs.get(report.run_id);
   const status = statusAfterEnd(report.reason, run.stop_requested);
-  const error = report.reason === "failed" ? withoutPaths(report.error) : null;
+  const error = report.reason === "failed" ? withoutPaths(report.error ?? "it did not say why") : null;
   const { step } = runs.update(run.id, {
     status,
     step: report.reason === "failed" ? run.step : report.step, // one that failed need not know where it was
     error,
     stop_requested: null,
     finished_at: isFinished(status) ? now() : null,
+    ...NO_LEASE,
   });
   const facts = { step, best_val_loss: run.best_val_loss };
   if (status === "running") throw new Error("a run whose trainer let go cannot be running");
-  if (status === "queued") throw new Error("an interrupted run is put back by the runner");
+  if (status === "queued") return; // until the next call
   events.append(run.id, `run.${status}`, error === null ? facts : { ...facts, error });
 }

@@ -8,12 +8,13 @@ import { EventLog } from "./event_log.ts";
 import { HookStore } from "./hooks.ts";
 import { IdempotencyStore } from "./idempotency.ts";
 import { MetricStore } from "./metric_store.ts";
-import { Runner } from "./runner.ts";
+import { Runner, type RunnerSettings } from "./runner.ts";
 import { RunStore } from "./run_store.ts";
 import { SecretBox } from "./secret_box.ts";
+import { Storage } from "./storage.ts";
 import type { TrainerPort } from "./trainer_port.ts";
 
-export interface ReverieOptions {
+export interface ReverieOptions extends RunnerSettings {
   /** Folder of the database, the texts, the token shards, the checkpoints and what tuning found; made where it is missing. */
   dataFolder: string;
   tokens: string[];
@@ -72,6 +73,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
+  const storage = new Storage(folder("."), log);
   const runner = new Runner({
     db,
     runs,
@@ -79,16 +81,25 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     events,
     metrics,
     checkpoints,
+    storage,
     tokensFolder,
     tuningFolder,
     openTrainer,
     log,
+    settings: options,
   });
   const hooks = new HookStore(db, box, (request) => runner.create(request));
 
   idempotency.prune();
   await datasets.prepare(sampleText);
-  await checkpoints.sweep();
+  for (const lost of await checkpoints.sweep((runId) => runner.isElsewhere(runId))) {
+    db.transaction(() => {
+      checkpoints.setAside(lost);
+      const { id, step } = lost;
+      events.append(lost.run_id, "run.checkpoint_corrupt", { checkpoint_id: id, step, problem: "its folder is gone" });
+    });
+  }
+  storage.keepReserve();
   await runner.start();
 
   const stop = async () => {

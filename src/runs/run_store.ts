@@ -1,9 +1,11 @@
-import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, count, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { runs, type RunStatus } from "../db/schema.ts";
 import { NotFoundError } from "../errors.ts";
 
 export type RunRow = typeof runs.$inferSelect;
+
+const IN_QUEUE = and(eq(runs.status, "queued"), sql`json_extract(${runs.config}, '$.drive') = 'background'`);
 
 export interface RunFilter {
   statuses?: RunStatus[];
@@ -12,7 +14,23 @@ export interface RunFilter {
 
 /** Reads and plain updates of runs; what they live through is the `Runner`'s. */
 export class RunStore {
+  readonly #unwritten = new Map<string, Partial<RunRow>>();
+
   constructor(private readonly db: Database) {}
+
+  /** What is true of a run and cannot be written, until `forget`. */
+  overlay(id: string, changes: Partial<RunRow>): void {
+    this.#unwritten.set(id, changes);
+  }
+
+  /** A row as it should be shown. */
+  complete(run: RunRow): RunRow {
+    return { ...run, ...this.#unwritten.get(run.id) };
+  }
+
+  forget(id: string): void {
+    this.#unwritten.delete(id);
+  }
 
   find(id: string): RunRow | undefined {
     return this.db.select().from(runs).where(eq(runs.id, id)).get();
@@ -44,9 +62,18 @@ export class RunStore {
     return this.db.select().from(runs).where(eq(runs.status, status)).orderBy(runs.id).all();
   }
 
-  /** The head of the queue. */
+  /** The head of the queue; runs that are driven from outside do not stand in it. */
   nextQueued(): RunRow | undefined {
-    return this.db.select().from(runs).where(eq(runs.status, "queued")).orderBy(runs.id).limit(1).get();
+    return this.db.select().from(runs).where(IN_QUEUE).orderBy(desc(runs.priority), runs.id).limit(1).get();
+  }
+
+  queueLength(): number {
+    return this.db.select({ length: count() }).from(runs).where(IN_QUEUE).get()?.length ?? 0;
+  }
+
+  waitingForStorage(): RunRow[] {
+    return this.db.select().from(runs)
+      .where(and(eq(runs.status, "paused"), eq(runs.waits_for_storage, true))).orderBy(runs.id).all();
   }
 
   insert(run: typeof runs.$inferInsert): RunRow {

@@ -1,19 +1,26 @@
+import { isStorageError } from "../data/storage_error.ts";
 import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
 import type { EventType } from "../db/schema.ts";
-import { ConflictError, NoDeviceError, UnprocessableError, withoutPaths } from "../errors.ts";
+import { ConflictError, NoDeviceError, QueueFullError, UnprocessableError, withoutPaths } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RunRequest } from "../train/config.ts";
-import type { DeviceInfo, Report } from "../train/protocol.ts";
-import { admit } from "./admission.ts";
+import type { DeviceInfo } from "../train/protocol.ts";
+import { admit, estimatedStepMs, trainingBytes } from "./admission.ts";
+import { CallFailedError, type CallLimits, Calls } from "./calls.ts";
 import type { CheckpointStore } from "./checkpoint_store.ts";
 import type { DatasetStore } from "./datasets.ts";
 import type { EventLog } from "./event_log.ts";
+import { LEASE_MS, Leases, NO_LEASE } from "./leases.ts";
 import type { MetricStore } from "./metric_store.ts";
-import { isRepeatable, recordReport, type RunReport } from "./reports.ts";
+import { PatientWriter } from "./patient_writer.ts";
+import { isRepeatable, recordEnd, recordReport, type RunReport } from "./reports.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
 import { type Action, decide, isFinished, MAX_STALLED_ATTEMPTS, type StopRequest } from "./states.ts";
+import type { Storage } from "./storage.ts";
+import { StoragePauses } from "./storage_pauses.ts";
 import type { TrainerPort } from "./trainer_port.ts";
+import { TrainerSlot } from "./trainer_slot.ts";
 
 export type DeviceState =
   | { status: "opening" }
@@ -27,61 +34,125 @@ export interface RunnerDeps {
   events: EventLog;
   metrics: MetricStore;
   checkpoints: CheckpointStore;
+  storage: Storage;
   /** Folder for token shards, shared by all runs. */
   tokensFolder: string;
   /** Folder for what tuning found, shared by all runs. */
   tuningFolder: string;
   openTrainer: () => TrainerPort;
   log: Log;
+  settings: RunnerSettings;
 }
 
-/** How long a stopping server waits for the trainer's last checkpoint; it must be gone within 10 s. */
+export interface RunnerSettings {
+  /** Runs at once, where memory allows. */
+  concurrency: number;
+  /** Runs in the queue, at most. */
+  maxQueued: number;
+  idleSeconds: number;
+  hangSeconds: number;
+  /** Where WebGPU does not say; null: not known. */
+  gpuMemoryBytes: number | null;
+  /** Pause before the n-th attempt in a row that made no progress. */
+  retryMs?: (attempt: number) => number;
+}
+
+/** What a call that drove a run did. */
+export interface StepsTaken {
+  from_step: number;
+  to_step: number;
+  status: RunRow["status"];
+  /** The newest value of each. */
+  metrics: RunRow["last_metrics"];
+}
+
+/** How long a stopping server waits for the trainers' last checkpoints; it must be gone within 10 s. */
 const STOP_GRACE_MS = 8000;
+/** A trainer that says nothing for this many steps hangs; the first step compiles. */
+const PATIENCE_STEPS = 30;
+/** At once at first, then 1, 2, 4 … 60 s: a driver that resets takes its time. */
+const retryMsOf = (attempt: number) => attempt <= 1 ? 0 : Math.min(60_000, 1000 * 2 ** (attempt - 2));
 
 /**
- * Takes runs through their lives: the queue is the table, the trainer works on one at a time, and each of its reports
- * becomes one transaction. Whatever dies, the rows say where to go on.
+ * Takes runs through their lives: the queue is the table, each slot's trainer works on one run, and each report becomes
+ * one transaction. Whatever dies, the rows say where to go on.
  */
 export class Runner {
   #device: DeviceState = { status: "opening" };
-  #trainer: TrainerPort | null = null;
-  /** The trainer has a device and may be given a run. */
-  #trainerReady = false;
-  /** Id of the run the trainer works on. */
-  #active: string | null = null;
-  #closing = false;
   readonly #opened = Promise.withResolvers<DeviceState>();
+  readonly #slots: TrainerSlot[];
+  readonly #leases: Leases;
+  readonly #calls = new Calls();
+  readonly #writer: PatientWriter;
+  readonly #pauses: StoragePauses;
+  readonly #retryMs: (attempt: number) => number;
+  /** Runs told to stop because nothing can be written, and why. */
+  readonly #outOfStorage = new Map<string, string>();
+  /** Slots whose trainer crashed and that wait before they open another. */
+  readonly #resting = new Map<TrainerSlot, ReturnType<typeof setTimeout>>();
+  /** Attempts in a row to get a device back that was there. */
+  #deviceAttempts = 0;
+  #leaseTimer: ReturnType<typeof setInterval> | undefined;
+  #closing = false;
   #released = Promise.withResolvers<void>();
   /** Removals of folders, one after the other; a failed one is logged and swept up at the next start. */
   #removals: Promise<void> = Promise.resolve();
 
-  constructor(private readonly deps: RunnerDeps) {}
+  constructor(private readonly deps: RunnerDeps) {
+    const { db, openTrainer, settings, storage, log } = deps;
+    const { concurrency, hangSeconds, idleSeconds, retryMs = retryMsOf } = settings;
+    this.#retryMs = retryMs;
+    this.#leases = new Leases(db);
+    this.#writer = new PatientWriter({
+      log,
+      makeRoom: () => storage.giveReserve(),
+      onStuck: (cause) => this.#stopForStorage(cause),
+    });
+    this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run));
+    this.#slots = Array.from({ length: concurrency }, () =>
+      new TrainerSlot({
+        openTrainer,
+        hangMs: 1000 * hangSeconds,
+        idleMs: 1000 * idleSeconds,
+        onDevice: (device) => this.#useDevice(device),
+        onNoDevice: (reason) => this.#loseDevice(reason),
+        onReport: (slot, report) => this.#receive(slot, report),
+        onLost: (slot, cause) => this.#loseTrainer(slot, cause),
+      }));
+  }
 
   get device(): DeviceState {
     return this.#device;
   }
 
+  /** Whether another process, of another machine, trains this run. */
+  isElsewhere(runId: string): boolean {
+    const run = this.deps.runs.find(runId);
+    return run?.status === "running" && !this.#leases.holds(run) && !this.#leases.isAbandoned(run);
+  }
+
   /** Puts back what a dead process left running and opens the trainer. Resolves once the device is known. */
   start(): Promise<DeviceState> {
-    for (const run of this.deps.runs.withStatus("running")) {
-      this.#putBack(run.id, "the server ended without stopping the run", { crashed: true });
-    }
-    this.#openTrainer();
+    this.#putBackAbandoned();
+    this.#pauses.watch();
+    this.#leaseTimer = setInterval(() => this.#keepLeases(), LEASE_MS / 3);
+    this.#slots[0].open();
     return this.#opened.promise;
   }
 
   /**
    * Queues a run, synchronously: in a transaction it is there or it is not.
-   * @throws {NoDeviceError} without a GPU, {UnprocessableError} for a run that is impossible here
+   * @throws {NoDeviceError} without a GPU, {UnprocessableError} for a run that is impossible here, {QueueFullError}
    */
   create(request: RunRequest): RunRow {
-    const { runs, events, datasets, db } = this.deps;
-    if (this.#device.status !== "ready") {
-      throw new NoDeviceError(this.#device.status === "none" ? this.#device.reason : "the GPU is still being opened");
-    }
+    const { runs, events, datasets, db, settings } = this.deps;
+    const device = this.#requireDevice();
     const dataset = datasets.find(request.dataset);
     if (!dataset) throw unknownDataset(request.dataset);
-    const { config, description } = admit(request, dataset, this.#device.device);
+    const { config, description } = admit(request, dataset, device);
+    if (config.drive === "background" && runs.queueLength() >= settings.maxQueued) {
+      throw new QueueFullError(settings.maxQueued);
+    }
     const run = db.transaction(() => {
       const run = runs.insert({
         id: newId("run"),
@@ -90,6 +161,7 @@ export class Runner {
         dataset_id: dataset.id,
         config,
         tags: config.tags,
+        priority: config.priority,
         max_steps: config.max_steps,
         parameters: description.parameters,
         created_at: now(),
@@ -107,7 +179,7 @@ export class Runner {
     const { db, runs } = this.deps;
     const run = db.transaction(() => {
       const run = runs.get(id);
-      const decision = decide(action, run.status, run.stop_requested);
+      const decision = decide(action, run.status, run.stop_requested, run.waits_for_storage);
       switch (decision.kind) {
         case "refuse":
           throw new ConflictError(`cannot ${action} ${id}: ${decision.why}`);
@@ -118,7 +190,9 @@ export class Runner {
       }
     });
     if (run.status === "running" && run.stop_requested) {
-      this.#trainer?.post({ type: "stop", run_id: id, reason: run.stop_requested });
+      this.#slotOf(id)?.post({ type: "stop", run_id: id, reason: run.stop_requested });
+    } else if (run.status !== "queued") {
+      this.#calls.end(id); // that still waited for its turn
     }
     this.#pump();
     return run;
@@ -127,87 +201,98 @@ export class Runner {
   /** Asks for a checkpoint at the next burst. @throws {ConflictError} where the run does not train */
   checkpoint(id: string): RunRow {
     const run = this.deps.runs.get(id);
-    if (this.#active !== id || !this.#trainer) {
-      throw new ConflictError(`cannot take a checkpoint of ${id}: the run is ${run.status}, not running`);
-    }
-    this.#trainer.post({ type: "checkpoint", run_id: id });
+    const slot = this.#slotOf(id);
+    if (!slot) throw new ConflictError(`cannot take a checkpoint of ${id}: the run is ${run.status}, not running`);
+    slot.post({ type: "checkpoint", run_id: id });
     return run;
+  }
+
+  /**
+   * Takes a run that is driven from outside some steps further; resolves when they are durable.
+   * @throws {ConflictError} where it is not such a run, or not in a state to be driven; {NoDeviceError};
+   * {CallFailedError} where it got no turn in time, or its trainer died
+   */
+  async invoke(id: string, limits: CallLimits): Promise<StepsTaken> {
+    const { runs } = this.deps;
+    const { config, status, step } = runs.get(id);
+    if (config.drive !== "invoke") {
+      throw new ConflictError(`${id} trains by itself: only a run of "drive": "invoke" is called`);
+    }
+    if (status === "running") throw new ConflictError(`another call drives ${id}: wait for its answer`);
+    if (status !== "queued") throw new ConflictError(`cannot drive ${id}: the run is ${status}`);
+    this.#requireDevice();
+    const fromStep = await this.#calls.make(id, limits, () => this.#pump());
+    const run = runs.get(id);
+    return { from_step: fromStep ?? step, to_step: run.step, status: run.status, metrics: run.last_metrics };
   }
 
   /** Deletes a run with its points, events and files. @throws {ConflictError} while it runs */
   async remove(id: string): Promise<void> {
     const { runs, events, checkpoints } = this.deps;
     if (runs.get(id).status === "running") throw new ConflictError(`${id} is running: cancel it first`);
+    if (this.#calls.has(id)) throw new ConflictError(`a call drives ${id}: wait for its answer`);
     runs.delete(id);
     events.wake();
     await checkpoints.removeRunFolder(id);
   }
 
   /**
-   * Stops the running run with a checkpoint and hears the trainer no more; the run is back in the queue for the next
-   * start. The trainer ends with the process: a Worker terminated just before unloads its GPU driver while the process
-   * exits, which crashed 7 of 46 stops with SIGSEGV; none of 110 where it was left alone.
+   * Stops the running runs with a checkpoint each and hears their trainers no more; they are back in the queue for the
+   * next start. The trainers end with the process: a Worker terminated just before unloads its GPU driver while the
+   * process exits, which crashed 7 of 46 stops with SIGSEGV; none of 110 where it was left alone.
    */
   async close(): Promise<void> {
     this.#closing = true;
-    const id = this.#active;
-    if (id !== null) {
-      this.#trainer?.post({ type: "stop", run_id: id, reason: "interrupted" });
-      const timer = setTimeout(() => this.#released.resolve(), STOP_GRACE_MS);
-      await this.#released.promise;
-      clearTimeout(timer);
-      if (this.#active === id) this.#putBack(id, "the server stopped before the trainer answered", { crashed: false });
+    clearInterval(this.#leaseTimer);
+    this.#pauses.close();
+    for (const timer of this.#resting.values()) clearTimeout(timer);
+    for (const slot of this.#busy) slot.post({ type: "stop", run_id: slot.run!, reason: "interrupted" });
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      this.#released.resolve();
+    }, STOP_GRACE_MS);
+    while (this.#busy.length > 0 && !isOver) await this.#released.promise;
+    clearTimeout(timer);
+    for (const { run } of this.#busy) {
+      this.#writer.write(() =>
+        this.#putBack(run!, "the server stopped before the trainer answered", { crashed: false })
+      );
     }
-    this.#trainer = null;
+    this.#writer.close();
+    for (const slot of this.#slots) slot.forget();
     await this.#removals;
   }
 
-  #openTrainer(): void {
-    const trainer = this.deps.openTrainer();
-    this.#trainer = trainer;
-    this.#trainerReady = false;
-    trainer.onCrash((cause) => this.#lose(trainer, cause));
-    trainer.onReport((report) => {
-      if (trainer !== this.#trainer) return;
-      try {
-        this.#receive(report);
-      } catch (error) {
-        // What the trainer did cannot be kept (a full disk, say): going on would leave a hole in the history.
-        trainer.close();
-        this.#lose(trainer, error instanceof Error ? error : new Error(String(error)));
-      }
-    });
+  get #busy(): TrainerSlot[] {
+    return this.#slots.filter(({ run }) => run !== null);
   }
 
-  #receive(report: Report): void {
-    if (report.type === "device") {
-      this.#setDevice({ status: "ready", device: report.device });
-      this.#trainerReady = true;
-      this.#pump();
-    } else if (report.type === "no_device") {
-      this.#setDevice({ status: "none", reason: report.message });
-    } else if (report.run_id === this.#active) {
-      this.#record(report);
-    } else {
-      this.deps.log.warn({ report: report.type, run_id: report.run_id }, "report of a run that is not active");
-    }
+  #slotOf(runId: string): TrainerSlot | undefined {
+    return this.#slots.find(({ run }) => run === runId);
   }
 
-  #record(report: RunReport): void {
-    const { db, checkpoints, log } = this.deps;
-    if (report.type === "started" && report.tuning.note !== null) {
-      log.warn({ run_id: report.run_id }, `tuning: ${report.tuning.note}`);
+  #requireDevice(): DeviceInfo {
+    if (this.#device.status === "ready") return this.#device.device;
+    throw new NoDeviceError(this.#device.status === "none" ? this.#device.reason : "the GPU is still being opened");
+  }
+
+  #useDevice(device: DeviceInfo): void {
+    this.#deviceAttempts = 0;
+    // The first measure stands: a later one may have been taken beside a run.
+    if (this.#device.status !== "ready") {
+      const memoryBytes = device.memoryBytes ?? this.deps.settings.gpuMemoryBytes;
+      this.#setDevice({ status: "ready", device: { ...device, memoryBytes } });
     }
-    if (report.type === "ended" && report.reason === "interrupted") {
-      this.#putBack(report.run_id, "the server was stopped", { crashed: false });
-    } else {
-      const record = () => recordReport(this.deps, report);
-      const { droppedCheckpoints } = isRepeatable(report)
-        ? transactionOfRepeatable(db, record)
-        : db.transaction(record);
-      if (droppedCheckpoints.length > 0) this.#remove(() => checkpoints.removeFolders(droppedCheckpoints));
-    }
-    if (report.type === "ended") this.#release();
+    this.#pump();
+  }
+
+  /** At start that is how it is; later, the device may come back. */
+  #loseDevice(reason: string): void {
+    const wasThere = this.#device.status === "ready" || this.#deviceAttempts > 0;
+    this.deps.log.error({ reason }, "no GPU");
+    this.#setDevice({ status: "none", reason: withoutPaths(reason) });
+    if (wasThere && !this.#closing) this.#rest(this.#slots[0], ++this.#deviceAttempts, (slot) => slot.open());
   }
 
   #setDevice(state: DeviceState): void {
@@ -215,22 +300,106 @@ export class Runner {
     this.#opened.resolve(state);
   }
 
-  /** Gives the trainer the oldest queued run, if both are free. */
+  #receive(slot: TrainerSlot, report: RunReport): void {
+    this.#writer.write(() => {
+      if (report.run_id !== slot.run) {
+        this.deps.log.warn({ report: report.type, run_id: report.run_id }, "report of a run that is not active");
+        return;
+      }
+      try {
+        this.#record(slot, report);
+      } catch (error) {
+        if (isStorageError(error)) throw error;
+        // What the trainer did cannot be kept: going on would leave a hole in the history.
+        slot.close();
+        this.#loseTrainer(slot, error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
+
+  #record(slot: TrainerSlot, report: RunReport): void {
+    const { db, runs, checkpoints, log } = this.deps;
+    if (!this.#leases.holds(runs.get(report.run_id))) return this.#leave(slot);
+    if (report.type === "ended") {
+      this.#recordEnd(slot, report);
+      return;
+    }
+    if (report.type === "started" && report.tuning.note !== null) {
+      log.warn({ run_id: report.run_id }, `tuning: ${report.tuning.note}`);
+    }
+    const record = () => recordReport(this.deps, report);
+    const { droppedCheckpoints } = isRepeatable(report) ? transactionOfRepeatable(db, record) : db.transaction(record);
+    if (report.type === "started") this.#calls.began(report.run_id, report.step);
+    if (droppedCheckpoints.length > 0) this.#remove(() => checkpoints.removeFolders(droppedCheckpoints));
+  }
+
+  #recordEnd(slot: TrainerSlot, report: Extract<RunReport, { type: "ended" }>): void {
+    const { db, runs } = this.deps;
+    const { run_id: id, reason } = report;
+    const cause = reason === "storage" ? report.error : this.#outOfStorage.get(id);
+    if (reason === "storage" || reason === "interrupted") {
+      if (cause === undefined || this.#closing) this.#putBack(id, "the server was stopped", { crashed: false });
+      else {
+        db.transaction(() => {
+          const run = runs.get(id);
+          if (run.stop_requested) this.#settle(run, run.stop_requested, `run.${run.stop_requested}`);
+          else this.#pauses.pause(run, cause);
+        });
+      }
+    } else {
+      db.transaction(() => recordEnd(this.deps, { ...report, reason }));
+    }
+    this.#release(slot);
+  }
+
+  /** Gives free slots their runs: first those that a call waits for, then the queue's. */
   #pump(): void {
-    if (this.#active !== null || this.#closing || !this.#trainer || !this.#trainerReady) return;
-    if (this.#device.status !== "ready") return;
-    const { runs, datasets, checkpoints, tokensFolder, tuningFolder } = this.deps;
-    const run = runs.nextQueued();
-    if (!run) return;
+    this.#writer.write(() => {
+      while (!this.#closing && this.#device.status === "ready") {
+        const run = this.#next();
+        if (!run || !this.#hasMemoryFor(run)) return;
+        const slot = this.#slots.find(({ isFree }) => isFree);
+        if (!slot) return this.#openSlot();
+        this.#begin(slot, run);
+      }
+    });
+  }
+
+  #next(): RunRow | undefined {
+    const { runs } = this.deps;
+    for (const id of this.#calls.waiting) {
+      const run = runs.find(id);
+      if (run?.status === "queued") return run;
+    }
+    return runs.nextQueued();
+  }
+
+  /** Nobody overtakes: a run that does not fit beside the others waits until they are over. */
+  #hasMemoryFor(run: RunRow): boolean {
+    const device = this.#requireDevice();
+    if (this.#busy.length === 0 || device.memoryBytes === null) return true;
+    const bytes = [run, ...this.#busy.map((slot) => this.deps.runs.get(slot.run!))]
+      .reduce((sum, { config }) => sum + trainingBytes(config, device), 0);
+    return bytes <= device.memoryBytes;
+  }
+
+  /** One more trainer, unless one is being opened. */
+  #openSlot(): void {
+    if (this.#slots.some((slot) => slot.isOpen && slot.run === null)) return;
+    this.#slots.find((slot) => !slot.isOpen && slot.run === null && !this.#resting.has(slot))?.open();
+  }
+
+  #begin(slot: TrainerSlot, run: RunRow): void {
+    const { runs, datasets, checkpoints, tokensFolder, tuningFolder, settings } = this.deps;
+    const device = this.#requireDevice();
     const dataset = datasets.get(run.dataset_id ?? run.config.dataset);
-    const from = checkpoints.newestOf(run.id);
     runs.update(run.id, {
       status: "running",
       started_at: run.started_at ?? now(),
-      device: this.#device.device.name,
+      device: device.name,
+      ...this.#leases.claim(),
     });
-    this.#active = run.id;
-    this.#trainer.post({
+    const command = {
       type: "start",
       run_id: run.id,
       config: run.config,
@@ -240,59 +409,140 @@ export class Runner {
         tokens: tokensFolder,
         tuning: tuningFolder,
         checkpoints: checkpoints.runFolder(run.id),
-        resumeFrom: from ? checkpoints.folder(from) : null,
+        resumeFrom: checkpoints.ofRun(run.id).map(({ directory, files }) => ({ directory, files })),
       },
-    });
+      limits: this.#calls.take(run.id),
+    } as const;
+    const patienceMs = PATIENCE_STEPS * estimatedStepMs(run.config, device);
+    slot.start(command, Math.max(1000 * settings.hangSeconds, patienceMs));
   }
 
   /** The trainer is gone: its run goes back to the queue, and a new one takes its place. */
-  #lose(trainer: TrainerPort, cause: Error): void {
-    if (trainer !== this.#trainer) return;
-    this.deps.log.error({ err: cause, run_id: this.#active }, "the trainer crashed");
-    this.#trainer = null;
-    const hadDevice = this.#trainerReady;
-    this.#trainerReady = false;
-    const why = withoutPaths(cause.message);
-    if (this.#active !== null) this.#putBack(this.#active, `the trainer crashed: ${why}`, { crashed: true });
-    this.#release();
-    // One that died before it had a device would die again.
-    if (!hadDevice) this.#setDevice({ status: "none", reason: `the trainer could not start: ${why}` });
-    else if (!this.#closing) this.#openTrainer();
+  #loseTrainer(slot: TrainerSlot, cause: Error): void {
+    const { run: id } = slot;
+    this.deps.log.error({ err: cause, run_id: id }, "the trainer crashed");
+    const why = `the trainer crashed: ${withoutPaths(cause.message)}`;
+    this.#writer.write(() => {
+      const attempt = id === null ? 1 : this.#putBack(id, why, { crashed: true });
+      if (id !== null) {
+        this.#calls.fail(id, new CallFailedError(`${why}; call again to go on from the last checkpoint`));
+      }
+      this.#rest(slot, attempt, () => {});
+      this.#release(slot);
+    });
   }
 
-  #release(): void {
-    this.#active = null;
+  /** Another process took the run: what this one's trainer still says of it is void. */
+  #leave(slot: TrainerSlot): void {
+    const { run } = slot;
+    this.deps.log.error({ run_id: run }, "another server has taken the run: this one leaves it");
+    slot.close();
+    if (run !== null) this.#calls.fail(run, new CallFailedError("another server has taken the run"));
+    this.#release(slot);
+  }
+
+  #rest(slot: TrainerSlot, attempt: number, then: (slot: TrainerSlot) => void): void {
+    const ms = this.#retryMs(attempt);
+    if (ms === 0) return then(slot);
+    clearTimeout(this.#resting.get(slot));
+    const timer = setTimeout(() => {
+      this.#resting.delete(slot);
+      then(slot);
+      this.#pump();
+    }, ms);
+    this.#resting.set(slot, timer);
+  }
+
+  #release(slot: TrainerSlot): void {
+    const { run } = slot;
+    slot.release();
+    if (run !== null) {
+      this.#outOfStorage.delete(run);
+      this.deps.runs.forget(run);
+      this.#calls.end(run);
+    }
     this.#released.resolve();
     this.#released = Promise.withResolvers();
     this.#pump();
   }
 
-  /** A running run lost its trainer: back to the queue, to go on from its last checkpoint, or given up. */
-  #putBack(id: string, cause: string, { crashed }: { crashed: boolean }): void {
+  #keepLeases(): void {
+    try {
+      const ids = this.#busy.map(({ run }) => run!);
+      if (ids.length > 0) { for (const id of this.#leases.renew(ids)) this.#leave(this.#slotOf(id)!); }
+      this.#putBackAbandoned();
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      this.deps.log.warn({ err: error }, "leases could not be renewed");
+    }
+  }
+
+  /** Runs whose process is gone. */
+  #putBackAbandoned(): void {
+    for (const run of this.deps.runs.withStatus("running")) {
+      if (!this.#leases.isAbandoned(run)) continue;
+      this.#putBack(run.id, "the server ended without stopping the run", { crashed: true });
+      this.#pump();
+    }
+  }
+
+  /**
+   * A running run lost its trainer: back to the queue, to go on from its last checkpoint, or given up. Gives how many
+   * crashes in a row it had without progress.
+   */
+  #putBack(id: string, cause: string, { crashed }: { crashed: boolean }): number {
     const { db, runs, events } = this.deps;
-    db.transaction(() => {
+    return db.transaction(() => {
       const run = runs.get(id);
       if (run.stop_requested) {
         this.#settle(run, run.stop_requested, `run.${run.stop_requested}`);
-        return;
+        return 1;
       }
       const attempts = run.attempts + 1;
       const stalled_attempts = run.stalled_attempts + (crashed ? 1 : 0);
       if (crashed && stalled_attempts >= MAX_STALLED_ATTEMPTS) {
         const error = `gave up after ${stalled_attempts} attempts without progress; the last one: ${cause}`;
-        runs.update(id, { status: "failed", error, attempts, stalled_attempts, finished_at: now() });
+        const finished_at = now();
+        runs.update(id, { status: "failed", error, attempts, stalled_attempts, finished_at, ...NO_LEASE });
         events.append(id, "run.failed", { step: run.step, error, attempts });
       } else {
-        runs.update(id, { status: "queued", attempts, stalled_attempts });
+        runs.update(id, { status: "queued", attempts, stalled_attempts, ...NO_LEASE });
         events.append(id, "run.interrupted", { step: run.step, attempts, cause });
       }
+      return stalled_attempts;
     });
   }
 
-  #settle(run: RunRow, status: StopRequest | "queued", event: EventType): RunRow {
+  /** Nothing can be written: no run may go on, since what it does could not be kept. */
+  #stopForStorage(cause: string): void {
+    for (const slot of this.#busy) {
+      const id = slot.run!;
+      this.#outOfStorage.set(id, cause);
+      this.deps.runs.overlay(id, { status: "paused", waits_for_storage: true, error: cause });
+      slot.post({ type: "stop", run_id: id, reason: "interrupted" });
+    }
+  }
+
+  #resumeAfterStorage(run: RunRow): void {
+    this.#writer.write(() => {
+      this.deps.db.transaction(() => this.#settle(run, "queued", "run.resumed", run.stalled_attempts));
+      this.deps.storage.keepReserve();
+    });
+    this.#pump();
+  }
+
+  #settle(run: RunRow, status: StopRequest | "queued", event: EventType, stalled_attempts = 0): RunRow {
     const { runs, events } = this.deps;
     events.append(run.id, event, { step: run.step });
-    return runs.update(run.id, { status, stop_requested: null, finished_at: isFinished(status) ? now() : null });
+    return runs.update(run.id, {
+      status,
+      stop_requested: null,
+      waits_for_storage: false,
+      error: null,
+      stalled_attempts,
+      finished_at: isFinished(status) ? now() : null,
+      ...NO_LEASE,
+    });
   }
 
   #remove(remove: () => Promise<void>): void {

@@ -1,4 +1,5 @@
 import type { RunStatus } from "../db/schema.ts";
+import type { EndReason } from "../train/protocol.ts";
 
 /**
  * The life of a run, as pure functions:
@@ -22,12 +23,19 @@ export function isFinished(status: RunStatus): boolean {
   return status === "succeeded" || status === "failed" || status === "cancelled";
 }
 
-export function decide(action: Action, status: RunStatus, requested: StopRequest | null): Decision {
+/** @param waitsForStorage of a paused run that would go on by itself: a pause then holds it */
+export function decide(
+  action: Action,
+  status: RunStatus,
+  requested: StopRequest | null,
+  waitsForStorage = false,
+): Decision {
   const refuse = (why: string): Decision => ({ kind: "refuse", why });
   if (isFinished(status)) return refuse(`the run has ${status === "cancelled" ? "been cancelled" : status}`);
   switch (action) {
     case "pause":
-      if (status === "paused") return refuse("the run is paused already");
+      if (status === "paused" && !waitsForStorage) return refuse("the run is paused already");
+      if (status === "paused") return { kind: "move", to: "paused" };
       if (status === "queued") return { kind: "move", to: "paused" };
       if (requested === "cancelled") return refuse("the run is being cancelled");
       return { kind: "stop", request: "paused" };
@@ -40,17 +48,17 @@ export function decide(action: Action, status: RunStatus, requested: StopRequest
   }
 }
 
-/** How a trainer can leave a run. */
-export type EndReason = "succeeded" | "failed" | "paused" | "cancelled" | "interrupted";
+/** Ends that say themselves where the run is now; the others are put back, or wait. */
+export type SettledReason = Exclude<EndReason, "interrupted" | "storage">;
 
 /**
- * The status after the trainer let go. A stop that a client asked for holds even where the trainer was interrupted
- * first, and a cancel wins over a pause sent before it.
+ * The status after the trainer let go. A stop that a client asked for holds even where the trainer ended for another
+ * reason first, and a cancel wins over a pause sent before it.
  */
-export function statusAfterEnd(reason: EndReason, requested: StopRequest | null): RunStatus {
+export function statusAfterEnd(reason: SettledReason, requested: StopRequest | null): RunStatus {
   if (reason === "succeeded" || reason === "failed") return reason;
   if (requested !== null) return requested;
-  return reason === "interrupted" ? "queued" : reason;
+  return reason === "yielded" ? "queued" : reason;
 }
 
 /** Crashes in a row without a new checkpoint after which a run is given up. */

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -27,6 +28,8 @@ export const TrainerState = z.object({
   /** Targets trained on. */
   tokens_seen: z.int().min(0),
   skipped_steps: z.int().min(0),
+  /** Of these, those since the last step that was not. */
+  skipped_in_a_row: z.int().min(0).default(0),
   /** What was due at this step and not done when the run was stopped. */
   owed: z.array(z.enum(["evaluate", "sample"])).default([]),
   /** The variants of kernels that the run trains with: others may round differently. Defaults, where there are none. */
@@ -73,6 +76,34 @@ export async function writeCheckpoint(
     throw error;
   }
   return { directory, files };
+}
+
+/** A checkpoint's files are not those that were written. */
+export class CorruptCheckpointError extends Error {
+  override name = "CorruptCheckpointError";
+}
+
+/**
+ * Reads every file of a checkpoint once and holds it against the hash it was written with.
+ * @throws {CorruptCheckpointError} saying which file is missing, cut or changed
+ */
+export async function verifyCheckpoint(folder: string, files: readonly CheckpointFile[]): Promise<void> {
+  for (const { name, bytes, sha256 } of files) {
+    const hash = createHash("sha256");
+    let size = 0;
+    try {
+      for await (const piece of createReadStream(join(folder, name), { highWaterMark: 2 ** 20 })) {
+        hash.update(piece);
+        size += piece.length;
+      }
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ENOENT") throw error;
+      throw new CorruptCheckpointError(`${name} is missing`);
+    }
+    if (size !== bytes) throw new CorruptCheckpointError(`${name} has ${size} bytes, not ${bytes}`);
+    const found = hash.digest("hex");
+    if (found !== sha256) throw new CorruptCheckpointError(`${name} has SHA-256 ${found}, not ${sha256}`);
+  }
 }
 
 export async function readState(folder: string): Promise<TrainerState> {

@@ -63,7 +63,13 @@ export const RunRequest = z.strictObject({
     every: count(1e9).default(250),
     batches: count(1e9).nullable().default(20).describe("Null: the whole validation split."),
   }).prefault({}),
-  checkpoint: z.strictObject({ every: count(1e9).default(250), keep: count(10_000).default(3) }).prefault({}),
+  checkpoint: z.strictObject({
+    every: count(1e9).default(250),
+    every_seconds: z.number().min(1).max(1e6).nullable().default(null).describe(
+      "Another one whenever this long has passed since the last.",
+    ),
+    keep: count(10_000).default(3),
+  }).prefault({}),
   sample: z.strictObject({
     every: z.int().min(0).max(1e9).default(250).describe("0: never."),
     prompt: z.string().max(10_000).default("\n"),
@@ -73,7 +79,10 @@ export const RunRequest = z.strictObject({
   }).prefault({}),
   seed: seed.default(1337),
   init_from: z.string().min(1).max(200).nullable().default(null),
-  drive: z.enum(["background", "invoke"]).default("background"),
+  drive: z.enum(["background", "invoke"]).default("background").describe(
+    "`background` trains by itself; `invoke` only within calls of `POST /api/runs/{id}/steps`.",
+  ),
+  priority: z.int().min(-1000).max(1000).default(0).describe("Of the queued runs, the highest goes first."),
   tags: z.record(z.string().min(1).max(64), z.string().max(256)).default({}),
 });
 export type RunRequest = z.output<typeof RunRequest>;
@@ -204,7 +213,6 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
     unavailable("tokenizer.kind", config.tokenizer.kind, '"char" or "byte"');
   }
   if (config.optimizer.kind === "muon") unavailable("optimizer.kind", "muon", '"adamw" or "sgd"');
-  if (config.drive !== "background") unavailable("drive", config.drive, '"background"');
   if (config.init_from !== null) unavailable("init_from", config.init_from, "null");
   const { train, validation } = splitTokens(corpus.tokens, config.validation_fraction);
   const needed = config.context_length + 1;

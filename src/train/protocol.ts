@@ -34,14 +34,32 @@ export interface RunFiles {
   tuning: string;
   /** Folder that receives one folder for each checkpoint. */
   checkpoints: string;
-  /** The checkpoint folder to go on from, or null to start at step 0. */
-  resumeFrom: string | null;
+  /** Checkpoints to go on from, the newest first; the first that is whole is taken, and without one it starts at step 0. */
+  resumeFrom: ResumePoint[];
 }
 
+/** A checkpoint as it was when it was written. */
+export interface ResumePoint {
+  /** Under `RunFiles.checkpoints`. */
+  directory: string;
+  files: CheckpointFile[];
+}
+
+/** How far one call may take a run that is driven from outside. */
+export interface StepLimits {
+  /** Updates. */
+  steps: number;
+  /** From the trainer's receipt of the command to the end of the checkpoint that makes them durable. */
+  ms: number;
+}
+
+export type StopReason = "paused" | "cancelled" | "interrupted";
+
 export type Command =
-  | { type: "start"; run_id: string; config: RunConfig; files: RunFiles }
+  /** With `limits` it ends, `yielded`, at the first that is reached; without, when the run is done. */
+  | { type: "start"; run_id: string; config: RunConfig; files: RunFiles; limits: StepLimits | null }
   /** Ends the run at the next burst with a checkpoint: `ended` with that reason. */
-  | { type: "stop"; run_id: string; reason: "paused" | "cancelled" | "interrupted" }
+  | { type: "stop"; run_id: string; reason: StopReason }
   /** Takes a checkpoint at the next burst and goes on. */
   | { type: "checkpoint"; run_id: string };
 
@@ -77,6 +95,10 @@ export type Report =
   /** First message of a Worker: the adapter, or why there is none. */
   | { type: "device"; device: DeviceInfo }
   | { type: "no_device"; message: string }
+  /** Every second, unless the Worker's thread is held up: who hears nothing for long knows that it hangs. */
+  | { type: "alive" }
+  /** A checkpoint that cannot be gone on from; the next older one is tried. */
+  | { type: "checkpoint_corrupt"; run_id: string; directory: string; problem: string }
   /** The run's tensors are allocated and loaded; points after `step` that an earlier attempt left are void. */
   | {
     type: "started";
@@ -108,7 +130,14 @@ export type Report =
     files: CheckpointFile[];
     train_loss: number | null;
     val_loss: number | null;
+    /** To read it from the GPU and bring it to the disk. */
+    elapsed_ms: number;
   }
-  /** The run is over in this Worker and its GPU memory is free. `step`: updates made. */
-  | { type: "ended"; run_id: string; step: number; reason: "succeeded" | "paused" | "cancelled" | "interrupted" }
-  | { type: "ended"; run_id: string; step: number; reason: "failed"; error: string };
+  /**
+   * The run is over in this Worker and its GPU memory is free; `step`: updates made. `storage`: files could not be
+   * written or read for now, and the steps since the last checkpoint are to be done again.
+   */
+  | { type: "ended"; run_id: string; step: number; reason: EndReason; error?: string };
+
+/** With `failed` and `storage` comes an error. */
+export type EndReason = "succeeded" | StopReason | "yielded" | "failed" | "storage";

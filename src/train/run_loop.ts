@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import {
   type EvaluationBatch,
@@ -9,11 +10,18 @@ import {
 import { prepareTokens, type TokenCorpus } from "../data/token_shards.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { readCheckpoint, readState, type TrainerState, writeCheckpoint } from "./checkpoint.ts";
+import {
+  CorruptCheckpointError,
+  readCheckpoint,
+  readState,
+  type TrainerState,
+  verifyCheckpoint,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import type { RunControl } from "./run_control.ts";
 import { RunMeter } from "./run_meter.ts";
 import { reportTuning, type RunTuning, tuneRun, tuningBudget, untuned } from "./run_tuning.ts";
-import type { Command, DeviceInfo, Report } from "./protocol.ts";
+import type { Command, DeviceInfo, Report, StopReason } from "./protocol.ts";
 import { type Burst, Trainer } from "./trainer.ts";
 
 type Start = Extract<Command, { type: "start" }>;
@@ -45,17 +53,32 @@ export async function trainRun(attempt: Attempt): Promise<Ended> {
     if (corpus.tokenizer.vocabSize !== config.tokenizer.vocab_size) {
       throw new Error(`the text has ${corpus.tokenizer.vocabSize} tokens, the run ${config.tokenizer.vocab_size}`);
     }
-    const { resumeFrom } = files;
-    const tuning = resumeFrom === null ? await tuneAttempt(attempt) : untuned((await readState(resumeFrom)).choices);
-    const trainer = await Trainer.create(gpu, config, { initialize: resumeFrom === null, choices: tuning.choices });
+    const folder = await findWhole(attempt);
+    const tuning = folder === null ? await tuneAttempt(attempt) : untuned((await readState(folder)).choices);
+    const trainer = await Trainer.create(gpu, config, { initialize: folder === null, choices: tuning.choices });
     try {
-      return await new RunLoop(attempt, corpus, trainer, tuning).run();
+      return await new RunLoop(attempt, corpus, trainer, tuning).run(folder);
     } finally {
       trainer.free();
     }
   } finally {
     corpus.close();
   }
+}
+
+/** The folder of the newest checkpoint that is whole, or null: the seed's weights are as good as a checkpoint of step 0. */
+async function findWhole({ command: { files, run_id }, post }: Attempt): Promise<string | null> {
+  for (const { directory, files: written } of files.resumeFrom) {
+    const folder = join(files.checkpoints, directory);
+    try {
+      await verifyCheckpoint(folder, written);
+      return folder;
+    } catch (error) {
+      if (!(error instanceof CorruptCheckpointError)) throw error;
+      post({ type: "checkpoint_corrupt", run_id, directory, problem: error.message });
+    }
+  }
+  return null;
 }
 
 function tuneAttempt({ gpu, device, control, command: { config, files } }: Attempt): Promise<RunTuning> {
@@ -74,6 +97,10 @@ class RunLoop {
   #skippedSteps = 0;
   #skippedInARow = 0;
   #checkpointedStep: number | null = null;
+  #checkpointedAt = performance.now();
+  /** What the last checkpoint took; a call that is limited in time keeps as much for its own. */
+  #checkpointMs = 0;
+  #firstStep = 0;
   #trainLoss: number | null = null;
   /** What is due at this step and not yet done. */
   #owed: TrainerState["owed"] = [];
@@ -97,37 +124,44 @@ class RunLoop {
     this.#meter = new RunMeter(config, attempt.device);
   }
 
-  async run(): Promise<Ended> {
+  /** @param resumeFrom folder of the checkpoint to go on from */
+  async run(resumeFrom: string | null): Promise<Ended> {
     const { control, command: { config, run_id } } = this.attempt;
-    await this.#begin();
+    await this.#begin(resumeFrom);
     while (this.trainer.step < config.max_steps) {
       await setImmediate(); // commands arrive between bursts
       if (!this.#running) {
         if (control.stop) return await this.#stop(control.stop);
-        if (control.takeCheckpointRequest()) await this.#checkpoint();
+        if (this.#isSpent()) return await this.#stop("yielded");
+        const requested = control.takeCheckpointRequest();
+        if (requested || this.#isCheckpointTime()) await this.#checkpoint();
       }
       await this.#burst();
       this.#owed = this.#due();
       await this.#milestones();
       if (this.#skippedInARow >= MOST_SKIPPED_IN_A_ROW) throw new DivergedError(this.#skippedInARow);
     }
-    if (control.stop && this.#owed.length > 0) return await this.#stop(control.stop);
+    if (this.#owed.length > 0) return await this.#stop(control.stop ?? "yielded");
     return { type: "ended", run_id, step: this.trainer.step, reason: "succeeded" };
   }
 
-  async #begin(): Promise<void> {
-    const { command: { files, run_id }, post } = this.attempt;
-    if (files.resumeFrom !== null) {
-      const state = await readCheckpoint(files.resumeFrom, this.trainer);
+  async #begin(resumeFrom: string | null): Promise<void> {
+    const { command: { run_id }, post } = this.attempt;
+    if (resumeFrom !== null) {
+      const start = performance.now();
+      const state = await readCheckpoint(resumeFrom, this.trainer);
+      this.#checkpointMs = performance.now() - start; // a guess, until one is written
       this.#batches.position = state.position;
       this.#tokensSeen = state.tokens_seen;
       this.#skippedSteps = state.skipped_steps;
+      this.#skippedInARow = state.skipped_in_a_row;
       this.#owed = state.owed;
       // Where something is owed, the checkpoint of this step is too.
       this.#checkpointedStep = state.owed.length > 0 ? null : state.step;
     } else {
       this.#owed = this.#due();
     }
+    this.#firstStep = this.trainer.step;
     post({
       type: "started",
       run_id,
@@ -137,7 +171,7 @@ class RunLoop {
       tokens_seen: this.#tokensSeen,
       tuning: reportTuning(this.tuning, this.trainer),
     });
-    if (files.resumeFrom === null || this.#owed.length > 0) await this.#milestones();
+    if (resumeFrom === null || this.#owed.length > 0) await this.#milestones();
   }
 
   /**
@@ -173,15 +207,36 @@ class RunLoop {
 
   /** Steps from `step` to the next milestone at most, as many as fit the time budget of a burst. */
   #prepare(step: number): Burst {
-    const most = Math.min(this.#stepsToMilestone(step), this.trainer.mostSteps);
+    const allowed = this.#firstStep + this.attempt.control.steps - step;
+    const most = Math.min(this.#stepsToMilestone(step), this.trainer.mostSteps, allowed);
     return this.trainer.prepare(this.#batches, this.#meter.burstSteps(most));
   }
 
   /** Not past a milestone, whose work comes first, nor where somebody waits for the present burst to end. */
   #mayGoOn({ steps }: Burst): boolean {
     const { control } = this.attempt;
-    if (control.stop || control.checkpointRequested) return false;
+    if (control.stop || control.checkpointRequested || this.#isCheckpointTime()) return false;
+    if (this.trainer.step + steps >= this.#firstStep + control.steps) return false;
+    // Two bursts would be under way, each as long as the present one.
+    if (this.#leftMs() < 2 * this.#meter.burstMs) return false;
     return steps < this.#stepsToMilestone(this.trainer.step);
+  }
+
+  /** For training: without what the checkpoint at the end will take. */
+  #leftMs(): number {
+    return this.attempt.control.leftMs - this.#checkpointMs;
+  }
+
+  /** Whether a limit is reached. An attempt makes a step at least, or does some of what is owed: each call gets on. */
+  #isSpent(): boolean {
+    if (this.#owed.length > 0) return true;
+    const made = this.trainer.step - this.#firstStep;
+    return made >= this.attempt.control.steps || (made > 0 && this.#leftMs() < this.#meter.burstMs);
+  }
+
+  #isCheckpointTime(): boolean {
+    const { every_seconds } = this.attempt.command.config.checkpoint;
+    return every_seconds !== null && performance.now() - this.#checkpointedAt >= 1000 * every_seconds;
   }
 
   /** From `step` to the next of all milestones; the run's end is one. */
@@ -206,19 +261,20 @@ class RunLoop {
   }
 
   /**
-   * Does what is owed, and then the checkpoint: a run that goes on from it has the rest behind it. A stop ends it
-   * early, and what is still owed goes into the checkpoint of the stop.
+   * Does what is owed, and then the checkpoint: a run that goes on from it has the rest behind it. A stop or the end
+   * of its time ends it early, and what is still owed goes into the checkpoint of the stop.
    */
   async #milestones(): Promise<void> {
     const work = { evaluate: () => this.#evaluate(), sample: () => this.#sample() };
     while (this.#owed.length > 0) {
       if (!await work[this.#owed[0]]()) return;
       this.#owed = this.#owed.slice(1);
+      if (this.#owed.length > 0 && this.#leftMs() <= 0) return;
     }
     if (this.#isMilestone(this.attempt.command.config.checkpoint.every)) await this.#checkpoint();
   }
 
-  async #stop(reason: "paused" | "cancelled" | "interrupted"): Promise<Ended> {
+  async #stop(reason: StopReason | "yielded"): Promise<Ended> {
     await this.#checkpoint();
     return { type: "ended", run_id: this.attempt.command.run_id, step: this.trainer.step, reason };
   }
@@ -263,14 +319,17 @@ class RunLoop {
   async #checkpoint(): Promise<void> {
     const { command: { files, run_id }, post } = this.attempt;
     const { step } = this.trainer;
+    this.#checkpointedAt = performance.now();
     if (this.#checkpointedStep === step) return;
     const written = await writeCheckpoint(files.checkpoints, this.trainer, this.#tokenizer, {
       position: this.#batches.position,
       tokens_seen: this.#tokensSeen,
       skipped_steps: this.#skippedSteps,
+      skipped_in_a_row: this.#skippedInARow,
       owed: this.#owed,
     });
     this.#checkpointedStep = step;
+    this.#checkpointMs = performance.now() - this.#checkpointedAt;
     post({
       type: "checkpointed",
       run_id,
@@ -278,6 +337,7 @@ class RunLoop {
       ...written,
       train_loss: this.#trainLoss,
       val_loss: this.#validated?.step === step ? this.#validated.loss : null,
+      elapsed_ms: Math.round(this.#checkpointMs),
     });
   }
 }

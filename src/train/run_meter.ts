@@ -22,6 +22,11 @@ export class RunMeter {
     this.#flopsPerStep = flopsPerStep;
   }
 
+  /** What the next burst will take, as far as is known: at least a step. */
+  get burstMs(): number {
+    return this.#stepMs === null ? 0 : Math.max(BURST_MS, this.#stepMs);
+  }
+
   /** Steps for the next burst: 1 … `most`. */
   burstSteps(most: number): number {
     if (this.#stepMs === null) return 1;

@@ -1,6 +1,7 @@
 /// <reference lib="deno.worker" />
 import { pinBackend } from "../gpu/backend.ts";
-import { Gpu } from "../gpu/device.ts";
+import { describeStorageError, isStorageError } from "../data/storage_error.ts";
+import { Gpu, GpuError } from "../gpu/device.ts";
 import { reportDevice } from "./device_report.ts";
 import type { Command, DeviceInfo, Report } from "./protocol.ts";
 import { RunControl } from "./run_control.ts";
@@ -9,6 +10,9 @@ import { trainRun } from "./run_loop.ts";
 /** The Worker that owns the GPU: commands in, reports out, one run at a time. */
 
 const post = (report: Report) => self.postMessage(report);
+
+const ALIVE_MS = 1000;
+setInterval(() => post({ type: "alive" }), ALIVE_MS);
 
 const opening = open();
 let current: { run_id: string; control: RunControl } | null = null;
@@ -42,7 +46,7 @@ async function open(): Promise<{ gpu: Gpu; device: DeviceInfo } | null> {
 
 async function start(command: Extract<Command, { type: "start" }>): Promise<void> {
   const { run_id } = command;
-  const control = new RunControl();
+  const control = new RunControl(command.limits);
   current = { run_id, control };
   let step = 0;
   const follow = (report: Report) => {
@@ -58,14 +62,17 @@ async function start(command: Extract<Command, { type: "start" }>): Promise<void
     post(ended);
   } catch (error) {
     current = null;
-    if (await opened?.gpu.isLost()) {
-      // This Worker can do no more: ending it gives the service a crash to recover from, with a new Worker and device.
+    if (error instanceof GpuError || await opened?.gpu.isLost()) {
+      // This Worker's device is not to be trusted any more: ending it gives the service a crash to recover from, with a
+      // new Worker and a fresh device.
       queueMicrotask(() => {
         throw error;
       });
-      return;
+    } else if (isStorageError(error)) {
+      post({ type: "ended", run_id, step, reason: "storage", error: describeStorageError(error) });
+    } else {
+      post({ type: "ended", run_id, step, reason: "failed", error: messageOf(error) });
     }
-    post({ type: "ended", run_id, step, reason: "failed", error: messageOf(error) });
   }
 }
 

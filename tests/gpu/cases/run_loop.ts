@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Gpu } from "#src/gpu/device.ts";
 import { resolveRunConfig, type RunConfig, RunRequest } from "#src/train/config.ts";
-import type { DeviceInfo, Report } from "#src/train/protocol.ts";
+import type { DeviceInfo, Report, StepLimits } from "#src/train/protocol.ts";
 import { RunControl } from "#src/train/run_control.ts";
 import { trainRun } from "#src/train/run_loop.ts";
 import { tuneRun } from "#src/train/run_tuning.ts";
@@ -45,7 +45,11 @@ class SmallRun {
     this.config = resolveRunConfig(request, facts);
   }
 
-  async attempt(resumeFrom: string | null, watch: (report: Report, control: RunControl) => void): Promise<Report> {
+  /** Goes on from the newest checkpoint that was reported. */
+  async attempt(
+    watch: (report: Report, control: RunControl) => void = () => {},
+    limits: StepLimits | null = null,
+  ): Promise<Extract<Report, { type: "ended" }>> {
     const text = join(this.folder, "text.txt");
     await writeFile(text, TEXT);
     const files = {
@@ -54,14 +58,14 @@ class SmallRun {
       tokens: join(this.folder, "tokens"),
       tuning: join(this.folder, this.tuning),
       checkpoints: this.folder,
-      resumeFrom,
+      resumeFrom: this.of("checkpointed").reverse(),
     };
-    const control = new RunControl();
+    const control = new RunControl(limits);
     const post = (report: Report) => {
       this.reports.push(report);
       watch(report, control);
     };
-    const command = { type: "start", run_id: "run", config: this.config, files } as const;
+    const command = { type: "start", run_id: "run", config: this.config, files, limits } as const;
     return await trainRun({ gpu: this.gpu, device: deviceOf(this.gpu), command, control, post });
   }
 
@@ -130,7 +134,7 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
 const undisturbed = (gpu: Gpu, precision: RunConfig["precision"]) =>
   inFolder(async (folder) => {
     const run = new SmallRun(gpu, folder, { precision });
-    assert.equal((await run.attempt(null, () => {})).type, "ended");
+    assert.equal((await run.attempt()).type, "ended");
     return { ...run.outcome(), ...await run.lossScale() };
   });
 
@@ -150,12 +154,11 @@ function stopCase(name: string, at: (report: Report) => boolean, precision: RunC
       assert.deepEqual(expected.samples.map(({ step }) => step), [3, 6]);
       await inFolder(async (folder) => {
         const run = new SmallRun(gpu, folder, { precision });
-        const first = await run.attempt(null, (report, control) => {
+        const first = await run.attempt((report, control) => {
           if (at(report)) control.stop = "paused";
         });
         assert.ok(first.type === "ended" && first.reason === "paused", JSON.stringify(first));
-        const { directory } = run.of("checkpointed").at(-1)!;
-        const second = await run.attempt(join(folder, directory), () => {});
+        const second = await run.attempt();
         assert.ok(second.type === "ended" && second.reason === "succeeded", JSON.stringify(second));
         assert.deepEqual({ ...run.outcome(), ...await run.lossScale() }, expected);
       });
@@ -171,7 +174,7 @@ export const cases: GpuCase[] = [
         inFolder(async (other) => {
           const whole = new SmallRun(gpu, folder);
           const fastest = await rememberFastest(whole, 0);
-          await whole.attempt(null, () => {});
+          await whole.attempt();
           const [{ tuning }] = whole.of("started");
           assert.equal(tuning.candidates_timed, 0);
           assert.deepEqual(
@@ -181,14 +184,14 @@ export const cases: GpuCase[] = [
 
           const parts = new SmallRun(gpu, other);
           await rememberFastest(parts, 0);
-          await parts.attempt(null, (report, control) => {
+          await parts.attempt((report, control) => {
             if (isProgressTo(3)(report)) control.stop = "paused";
           });
           await rememberFastest(parts, 1);
           const checkpoint = join(other, parts.of("checkpointed").at(-1)!.directory);
           const { choices } = await stateIn(checkpoint);
           for (const { key, variant } of fastest) assert.equal(choices[key], variant);
-          await parts.attempt(checkpoint, () => {});
+          await parts.attempt();
           const again = parts.of("started").at(-1)!.tuning;
           assert.deepEqual(again.choices, tuning.choices.map((choice) => ({ ...choice, speedup: null })));
           assert.deepEqual(parts.outcome(), whole.outcome());
@@ -198,7 +201,7 @@ export const cases: GpuCase[] = [
             join(checkpoint, "trainer_state.json"),
             JSON.stringify({ ...await stateIn(checkpoint), choices: undefined }),
           );
-          await parts.attempt(checkpoint, () => {});
+          await parts.attempt();
           assert.deepEqual(parts.of("started").at(-1)!.tuning.choices, []);
         })
       ),
@@ -223,7 +226,7 @@ export const cases: GpuCase[] = [
     run: (gpu) =>
       inFolder(async (folder) => {
         const run = new SmallRun(gpu, folder, { tuning: "text.txt" }); // a file
-        const ended = await run.attempt(null, () => {});
+        const ended = await run.attempt();
         assert.ok(ended.type === "ended" && ended.reason === "succeeded", JSON.stringify(ended));
         assert.match(run.of("started")[0].tuning.note ?? "", /^adapter-\w+\.json was ignored: ENOTDIR$/);
       }),
@@ -240,7 +243,7 @@ export const cases: GpuCase[] = [
     run: (gpu) =>
       inFolder(async (folder) => {
         const run = new SmallRun(gpu, folder);
-        await run.attempt(null, () => {});
+        await run.attempt();
         const checkpoints = run.of("checkpointed");
         assert.deepEqual(checkpoints.map(({ step }) => step), [0, 4, 6]);
         for (const { directory, files } of checkpoints) {

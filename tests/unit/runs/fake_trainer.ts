@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TrainerPort } from "#src/runs/trainer_port.ts";
-import type { Command, DeviceInfo, Report, StepPoint, TuningReport } from "#src/train/protocol.ts";
+import type { Command, DeviceInfo, EndReason, Report, StepPoint, TuningReport } from "#src/train/protocol.ts";
 
 export const FAKE_DEVICE: DeviceInfo = {
   name: "fake adapter",
@@ -110,6 +110,7 @@ export class FakeTrainer implements TrainerPort {
       directory,
       train_loss: null,
       val_loss,
+      elapsed_ms: 5,
       files: written.map(([name, text]) => {
         writeFileSync(join(folder, name), text);
         return { name, bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
@@ -117,7 +118,7 @@ export class FakeTrainer implements TrainerPort {
     });
   }
 
-  ended(reason: "succeeded" | "paused" | "cancelled" | "interrupted", step: number): void {
-    this.report({ type: "ended", run_id: this.start.run_id, step, reason });
+  ended(reason: EndReason, step: number, error?: string): void {
+    this.report({ type: "ended", run_id: this.start.run_id, step, reason, error });
   }
 }

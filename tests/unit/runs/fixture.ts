@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createApp } from "#src/app.ts";
 import { openLog } from "#src/log.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
+import type { RunnerSettings } from "#src/runs/runner.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
 import { FAKE_DEVICE, FakeTrainer } from "./fake_trainer.ts";
 
@@ -32,12 +33,19 @@ export class Fixture {
   /** Opens the service; a second time, as after the process died without closing anything. */
   async boot(): Promise<void> {
     if (this.reverie) this.#dead.push(this.reverie);
-    const { tokens = [], maxUploadBytes = 1 << 20, firstReport } = this.options;
+    const { tokens = [], maxUploadBytes = 1 << 20, firstReport, settings } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
       tokens,
       secretKey: null,
       maxUploadBytes,
+      concurrency: 1,
+      maxQueued: 100,
+      idleSeconds: 300,
+      hangSeconds: 120,
+      gpuMemoryBytes: null,
+      retryMs: () => 0,
+      ...settings,
       log: openLog("silent"),
       sampleText,
       openTrainer: () => {
@@ -78,5 +86,6 @@ export class Fixture {
 interface FixtureOptions {
   tokens?: string[];
   maxUploadBytes?: number;
+  settings?: Partial<RunnerSettings>;
   firstReport?: Parameters<FakeTrainer["report"]>[0];
 }

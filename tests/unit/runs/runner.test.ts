@@ -102,7 +102,7 @@ describe("pause, resume, cancel", () => {
     fixture.trainer.ended("paused", 7);
     expect(runOf(id)).toMatchObject({ status: "paused", step: 7, finished_at: null });
     expect(fixture.reverie.runner.act("resume", id).status).toBe("queued");
-    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-7");
+    expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-7");
     expect(types(id).slice(-2)).toEqual(["run.paused", "run.resumed"]);
   });
 
@@ -146,7 +146,7 @@ describe("after the process died", () => {
     expect(types(id).at(-1)).toBe("run.interrupted");
     const { start } = fixture.trainer;
     expect(start).toMatchObject({ run_id: id });
-    expect(start.files.resumeFrom).toEndWith("step-10");
+    expect(start.files.resumeFrom[0].directory).toBe("step-10");
     fixture.trainer.started(10);
     expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(runOf(id)).toMatchObject({ status: "running", attempts: 1, step: 10, best_val_loss: 3 });
@@ -164,7 +164,7 @@ describe("after the process died", () => {
     rmSync(join(folder, "step-20"), { recursive: true });
     mkdirSync(join(folder, "step-30"));
     await fixture.boot();
-    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-10");
+    expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-10");
     expect(readdirSync(folder)).toEqual(["step-10"]);
   });
 
@@ -186,7 +186,7 @@ describe("when the trainer crashes", () => {
     await Promise.resolve();
     expect(fixture.trainers).toHaveLength(2);
     expect(runOf(id).status).toBe("running");
-    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-5");
+    expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-5");
   });
 
   test("a run that gets nowhere is given up after five attempts", async () => {
@@ -240,7 +240,7 @@ describe("a graceful stop", () => {
     expect(fixture.trainer.closed).toBe(false); // the process takes it along
     await fixture.boot();
     expect(fixture.trainer.start).toMatchObject({ run_id: id });
-    expect(fixture.trainer.start.files.resumeFrom).toEndWith("step-4");
+    expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-4");
     expect(runOf(id).attempts).toBe(1);
   });
 });

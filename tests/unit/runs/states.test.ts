@@ -34,8 +34,8 @@ describe("the status after the trainer let go", () => {
       ["failed", "paused", "failed"],
       ["paused", "paused", "paused"],
       ["paused", "cancelled", "cancelled"],
-      ["interrupted", null, "queued"],
-      ["interrupted", "paused", "paused"],
+      ["yielded", null, "queued"],
+      ["yielded", "paused", "paused"],
     ] as const,
   )("%s, asked for %p: %s", (reason, requested, status) => {
     expect(statusAfterEnd(reason, requested)).toBe(status);
