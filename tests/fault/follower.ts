@@ -5,10 +5,15 @@ import { waitFor } from "../support/wait_for.ts";
 export class Follower {
   readonly seen: Event[] = [];
   #reading: Promise<void> = Promise.resolve();
+  #since = 0;
   #listener: ((event: Event) => void) | null = null;
 
-  /** Follows the server at `url` until it ends. */
-  follow(url: string): void {
+  /**
+   * Follows the server at `url` until it ends.
+   * @param since the last event from before its life: those that are replayed are seen, and not waited for
+   */
+  follow(url: string, since: number): void {
+    this.#since = since;
     this.#reading = this.#read(url);
   }
 
@@ -17,11 +22,11 @@ export class Follower {
     await this.#reading;
   }
 
-  /** Calls `act` with the first event from now on that `wanted` takes, in the moment it arrives. */
+  /** Calls `act` with the first event of this life from now on that `wanted` takes, in the moment it arrives. */
   async at(what: string, wanted: (event: Event) => boolean, act: (event: Event) => void = () => {}): Promise<void> {
     let met = false;
     this.#listener = (event) => {
-      if (met || !wanted(event)) return;
+      if (met || event.sequence <= this.#since || !wanted(event)) return;
       met = true;
       act(event);
     };

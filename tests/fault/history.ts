@@ -18,7 +18,7 @@ const TRANSITIONS: Record<string, { from: Phase[]; to: Phase | null }> = {
   "run.evaluated": { from: ["running"], to: null },
   "run.sampled": { from: ["running"], to: null },
   "run.checkpointed": { from: ["running"], to: null },
-  "run.checkpoint_corrupt": { from: ["queued", "running"], to: null },
+  "run.checkpoint_corrupt": { from: ["queued", "running", "paused"], to: null },
   "run.paused": { from: ["queued", "running"], to: "paused" },
   "run.resumed": { from: ["paused"], to: "queued" },
   "run.interrupted": { from: ["queued", "running"], to: "queued" },
@@ -75,8 +75,12 @@ export function retrace(events: readonly Event[]): Entry[] {
       case "run.sampled":
       case "run.checkpointed": {
         if (data.step !== last) refuse(`the run is at step ${last}`);
-        const { checkpoint_id: checkpointId, ...facts } = data;
+        const { checkpoint_id: checkpointId, elapsed_ms: _, ...facts } = data;
         const entry = { ...facts, type: type.slice("run.".length), step: last } as Entry;
+        // A checkpoint of a stop amid the work of a step is replaced once that is done.
+        history = history.filter((of) =>
+          entry.type !== "checkpointed" || of.entry.type !== entry.type || of.entry.step !== last
+        );
         history.push({ entry, checkpointId });
         break;
       }

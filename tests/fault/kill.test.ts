@@ -6,7 +6,7 @@ import { waitFor } from "../support/wait_for.ts";
 import { Follower } from "./follower.ts";
 import { Lives } from "./lives.ts";
 import { BODY, expectSame, outcomeOf, undisturbed } from "./outcome.ts";
-import { checkpointFolders, checkRemains } from "./remains.ts";
+import { checkpointFolders, checkRemains, NOTHING } from "./remains.ts";
 import { delay, randomOf, shuffle } from "./seed.ts";
 
 /** `deno task faults` takes 100. */
@@ -20,13 +20,14 @@ const MOMENTS: readonly Moment[] = ["steps", "steps", "checkpoint", "event", "st
 const START_MS = 1500;
 /** A checkpoint takes 0.6 s to write, the 50 steps up to the next 0.1 s. */
 const LIFE_MS = 1400;
-/** Crashes in a row without a checkpoint end a run at five: after these, the next life is left until it has taken one. */
-const MOST_BARREN_LIVES = 3;
+/** Five crashes in a row without a checkpoint end a run: after these, the next life is left until it has taken one. */
+const MOST_STALLED_ATTEMPTS = 2;
 
 /** Lives until the moment of `kind`, which it describes. The kill follows at once. */
-async function live(kind: Exclude<Moment, "start">, lives: Lives, follower: Follower, random: Random): Promise<string> {
+async function live(kind: Moment, lives: Lives, follower: Follower, random: Random): Promise<string> {
   const waitMs = random.below(LIFE_MS);
   switch (kind) {
+    case "start":
     case "steps":
       await delay(waitMs);
       return `${waitMs} ms after it was ready`;
@@ -78,30 +79,28 @@ test(`runs of a server killed ${KILLS} times are those of one left alone, bit fo
   const ids: string[] = [];
   const journal: string[] = [];
   const moments = shuffle(Array.from({ length: KILLS }, (_, i) => MOMENTS[i % MOMENTS.length]), random);
-  let barren = 0;
+  let remains = NOTHING;
   try {
     for (const kind of moments) {
-      if (kind === "start") {
+      const mayStall = remains.stalledAttempts < MOST_STALLED_ATTEMPTS;
+      if (kind === "start" && mayStall) {
         lives.spawn();
         const waitMs = random.below(START_MS);
         await delay(waitMs);
         journal.push(`${waitMs} ms after its start`);
       } else {
         const client = await lives.begin();
-        const known = follower.seen.length;
-        follower.follow(lives.server.url);
+        follower.follow(lives.server.url, remains.lastSequence);
         await queueTwo(client, ids);
-        if (barren >= MOST_BARREN_LIVES) await follower.at("a checkpoint", ({ type }) => type === "run.checkpointed");
+        if (!mayStall) await follower.at("a checkpoint", ({ type }) => type === "run.checkpointed");
         journal.push(await live(kind, lives, follower, random));
-        const tookOne = follower.seen.slice(known).some(({ type }) => type === "run.checkpointed");
-        barren = tookOne ? 0 : barren + 1;
       }
       await lives.kill();
       await follower.settle();
-      checkRemains(lives.dataFolder);
+      remains = checkRemains(lives.dataFolder);
     }
     const client = await lives.begin();
-    follower.follow(lives.server.url);
+    follower.follow(lives.server.url, remains.lastSequence);
     for (const id of ids) {
       const run = await client.reached(id, "succeeded");
       journal.push(`${id}: ${run.attempts} attempts`);

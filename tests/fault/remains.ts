@@ -7,11 +7,20 @@ import { join } from "node:path";
 import type { Checkpoint, Event } from "../server/client.ts";
 import { lossesOf, retrace } from "./history.ts";
 
+/** Where the next server goes on. */
+export interface Remains {
+  lastSequence: number;
+  /** The most crashes in a row that a run which is not over had without a new checkpoint. */
+  stalledAttempts: number;
+}
+
+export const NOTHING: Remains = { lastSequence: 0, stalledAttempts: 0 };
+
 /**
  * What a dead server left on disk, before another puts it in order: a database in which points, events and rows agree,
  * and for each row of a checkpoint a folder that is whole. Folders without a row may be in any state.
  */
-export function checkRemains(dataFolder: string): void {
+export function checkRemains(dataFolder: string): Remains {
   // Opening a database that was not closed changes it: a copy is read, so that the next server finds what was left.
   const copy = mkdtempSync(join(tmpdir(), "reverie-remains-"));
   try {
@@ -22,9 +31,13 @@ export function checkRemains(dataFolder: string): void {
     expect(db.query("pragma integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
     expect(db.query("pragma foreign_key_check").all()).toEqual([]);
     // Killed before its first migration.
-    if (db.query("select 1 from sqlite_master where name = 'runs'").get() === null) return;
+    if (db.query("select 1 from sqlite_master where name = 'runs'").get() === null) return NOTHING;
     checkRuns(db);
     checkCheckpoints(db, join(dataFolder, "checkpoints"));
+    return db.query<Remains, []>(`
+      select (select coalesce(max(sequence), 0) from events) as lastSequence,
+        (select coalesce(max(stalled_attempts), 0) from runs where status in ('queued', 'running')) as stalledAttempts
+    `).get()!;
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
