@@ -11,12 +11,12 @@ export function migrations(): { tag: string; when: number; sql: string }[] {
   return entries.map(({ tag, when }) => ({ tag, when, sql: readFileSync(`${ROOT}migrations/${tag}.sql`, "utf8") }));
 }
 
-/** The columns and tables that a database has, in one text. */
-export function schemaOf(db: Database): string {
+/** What made a database's tables and indices. */
+export function schemaOf(db: Database): string[] {
   const rows = db.query<{ sql: string }, []>(
     "select sql from sqlite_master where sql is not null and name not like '%drizzle%' order by name",
   ).all();
-  return rows.map(({ sql }) => sql).join("\n");
+  return rows.map(({ sql }) => sql);
 }
 
 /** A database as the first version's server left it, with many finished runs, in a new data folder. */
