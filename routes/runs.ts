@@ -1,5 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { BadRequestError } from "#src/errors.ts";
+import { BadRequestError, UnsupportedMediaTypeError } from "#src/errors.ts";
 import { RunRequest } from "#src/train/config.ts";
 import {
   type AppEnv,
@@ -16,6 +16,7 @@ import {
 import type { Reverie } from "#src/runs/reverie.ts";
 import type { RunRow } from "#src/runs/run_store.ts";
 import { Run, RunStatus, showRun } from "./run_schema.ts";
+import { streamSteps } from "./steps_stream.ts";
 
 const create = createRoute({
   method: "post",
@@ -78,6 +79,13 @@ const action = <P extends string>(name: P, summary: string) =>
     responses: { 202: json(Run, "Accepted"), ...problems(401, 404, 409) },
   });
 
+const CallLimits = z.strictObject({
+  max_steps: z.int().min(1).max(1e9).default(50),
+  max_ms: z.int().min(1).max(86_400_000).default(25_000).openapi({
+    description: "From the request's arrival, the checkpoint at the end included.",
+  }),
+});
+
 const steps = createRoute({
   method: "post",
   path: "/{id}/steps",
@@ -90,12 +98,7 @@ const steps = createRoute({
     body: {
       content: {
         "application/json": {
-          schema: z.strictObject({
-            max_steps: z.int().min(1).max(1e9).default(50),
-            max_ms: z.int().min(1).max(86_400_000).default(25_000).openapi({
-              description: "From the request's arrival, the checkpoint at the end included.",
-            }),
-          }).prefault({}),
+          schema: CallLimits,
         },
       },
     },
@@ -173,8 +176,15 @@ export function runRoutes(reverie: Reverie) {
   );
 
   app.openapi(steps, async (c) => {
-    const limits = c.req.valid("json");
-    return c.json(await runner.invoke(c.req.valid("param").id, limits), 200);
+    const { id } = c.req.valid("param");
+    const type = c.req.header("content-type");
+    // Without a body nothing was validated, and the defaults hold.
+    if (type !== undefined && !/^application\/([a-z-.]+\+)?json\b/i.test(type)) {
+      throw new UnsupportedMediaTypeError(type, "application/json");
+    }
+    const limits = CallLimits.parse(c.req.valid("json"));
+    if (c.req.header("accept")?.includes("text/event-stream")) return streamSteps(c, reverie, id, limits);
+    return c.json(await runner.invoke(id, limits), 200);
   });
 
   app.openapi(takeCheckpoint, async (c) => {

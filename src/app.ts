@@ -21,6 +21,7 @@ import {
   BadRequestError,
   PayloadTooLargeError,
   ProblemError,
+  problemOf,
   StorageUnavailableError,
   UnsupportedMediaTypeError,
 } from "./errors.ts";
@@ -122,19 +123,9 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   return app;
 }
 
-/** RFC 9457; `facts` are members of their own. */
-function answer({ status, title, detail, extra }: ProblemError, requestId: string): Response {
-  const { errors, headers, facts } = extra;
-  const body = {
-    type: "about:blank",
-    title,
-    status,
-    detail,
-    request_id: requestId,
-    ...(errors && { errors }),
-    ...facts,
-  };
-  return Response.json(body, { status, headers: { ...headers, "content-type": "application/problem+json" } });
+function answer(problem: ProblemError, requestId: string): Response {
+  const headers = { ...problem.extra.headers, "content-type": "application/problem+json" };
+  return Response.json(problemOf(problem, requestId), { status: problem.status, headers });
 }
 
 /** Hono answers 404 for a known path and another method; this says which methods the path has. */

@@ -17,6 +17,12 @@ export class ProblemError extends Error {
   }
 }
 
+/** RFC 9457; `facts` are members of their own. */
+export function problemOf({ status, title, detail, extra }: ProblemError, requestId: string): Record<string, unknown> {
+  const { errors, facts } = extra;
+  return { type: "about:blank", title, status, detail, request_id: requestId, ...(errors && { errors }), ...facts };
+}
+
 /** 400: the request itself is malformed. */
 export class BadRequestError extends ProblemError {
   constructor(detail: string, errors?: Refusal[]) {

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { createApp } from "./app.ts";
+import { describeStorageError, isStorageError } from "./data/storage_error.ts";
 import { sampleText } from "./data/sample_corpus.ts";
 import { EnvError, readEnv } from "./env.ts";
 import { openLog } from "./log.ts";
@@ -92,8 +93,10 @@ export async function serve(openTrainer: () => TrainerPort): Promise<void> {
   try {
     await start(openTrainer);
   } catch (error) {
-    if (!(error instanceof EnvError)) throw error;
-    console.error(`Reverie cannot start: ${error.message}`);
+    const isStorage = isStorageError(error);
+    if (!(error instanceof EnvError) && !isStorage) throw error;
+    const why = isStorage ? `the data folder cannot be used: ${describeStorageError(error)}` : error.message;
+    console.error(`Reverie cannot start: ${why}`);
     Deno.exit(1);
   }
 }

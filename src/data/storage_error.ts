@@ -11,6 +11,10 @@ export function isStorageError(error: unknown): error is Error & { code: string 
   return code !== null && (FILE_ERRORS.includes(code) || DATABASE_ERRORS.test(code));
 }
 
+export function isDiskFull(error: Error): boolean {
+  return ["ENOSPC", "EDQUOT", "SQLITE_FULL"].includes(codeOf(error) ?? "");
+}
+
 /** Drizzle wraps what SQLite throws. */
 function codeOf(error: Error): string | null {
   const { code } = error as { code?: unknown };

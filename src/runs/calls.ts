@@ -1,4 +1,4 @@
-import { ConflictError, ProblemError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import type { StepLimits } from "../train/protocol.ts";
 
 /** 503: somebody else trains, or the trainer died. What was durable before is durable still. */
@@ -29,11 +29,10 @@ export class Calls {
   readonly #calls = new Map<string, Call>();
 
   /**
-   * Resolves once the call's attempt is over, with the step it began at; null where it never began.
-   * @throws {ConflictError} where another call drives the run, {CallFailedError} where it got no turn in time
+   * Resolves once the call's attempt is over, with the step it began at; null where it never began. At most one call a run.
+   * @throws {CallFailedError} where it got no turn in time
    */
   async make(runId: string, limits: CallLimits, begin: () => void): Promise<number | null> {
-    if (this.#calls.has(runId)) throw new ConflictError(`another call drives ${runId}: wait for its answer`);
     const call: Call = {
       limits,
       deadline: performance.now() + limits.max_ms,

@@ -1,4 +1,4 @@
-import { describeStorageError, isStorageError } from "../data/storage_error.ts";
+import { describeStorageError, isDiskFull, isStorageError } from "../data/storage_error.ts";
 import type { Log } from "../log.ts";
 
 const FIRST_RETRY_MS = 1000;
@@ -43,7 +43,7 @@ export class PatientWriter {
         this.#waiting[0]();
       } catch (error) {
         if (isStorageError(error)) {
-          if (this.deps.makeRoom()) continue;
+          if (isDiskFull(error) && this.deps.makeRoom()) continue;
           return this.#wait(error, last);
         }
         this.deps.log.error({ err: error }, "could not write down what happened");

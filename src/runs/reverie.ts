@@ -41,6 +41,7 @@ export interface Reverie {
   checkpoints: CheckpointStore;
   hooks: HookStore;
   idempotency: IdempotencyStore;
+  storage: Storage;
   runner: Runner;
   /** Checkpoints what runs and ends followers once they have seen it. Requests are still answered. */
   stop(): Promise<void>;
@@ -121,6 +122,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     checkpoints,
     hooks,
     idempotency,
+    storage,
     runner,
     stop,
     close,

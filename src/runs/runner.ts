@@ -55,6 +55,8 @@ export interface RunnerSettings {
   gpuMemoryBytes: number | null;
   /** Pause before the n-th attempt in a row that made no progress. */
   retryMs?: (attempt: number) => number;
+  /** How often it is looked whether a run that waits for storage can go on. */
+  storageLookMs?: number;
 }
 
 /** What a call that drove a run did. */
@@ -108,7 +110,7 @@ export class Runner {
       makeRoom: () => storage.giveReserve(),
       onStuck: (cause) => this.#stopForStorage(cause),
     });
-    this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run));
+    this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run), settings.storageLookMs);
     this.#slots = Array.from({ length: concurrency }, () =>
       new TrainerSlot({
         openTrainer,
@@ -117,6 +119,7 @@ export class Runner {
         onDevice: (device) => this.#useDevice(device),
         onNoDevice: (reason) => this.#loseDevice(reason),
         onReport: (slot, report) => this.#receive(slot, report),
+        onIdle: () => log.info("the GPU was given back: there is no run"),
         onLost: (slot, cause) => this.#loseTrainer(slot, cause),
       }));
   }
@@ -208,22 +211,25 @@ export class Runner {
   }
 
   /**
-   * Takes a run that is driven from outside some steps further; resolves when they are durable.
-   * @throws {ConflictError} where it is not such a run, or not in a state to be driven; {NoDeviceError};
-   * {CallFailedError} where it got no turn in time, or its trainer died
+   * Takes a run that is driven from outside some steps further; resolves when they are durable, and rejects with
+   * {CallFailedError} where it got no turn in time or its trainer died.
+   * @throws at once: {NotFoundError}, {NoDeviceError}, {ConflictError} where it is no such run or in no state to be driven
    */
-  async invoke(id: string, limits: CallLimits): Promise<StepsTaken> {
+  invoke(id: string, limits: CallLimits): Promise<StepsTaken> {
     const { runs } = this.deps;
     const { config, status, step } = runs.get(id);
     if (config.drive !== "invoke") {
       throw new ConflictError(`${id} trains by itself: only a run of "drive": "invoke" is called`);
     }
-    if (status === "running") throw new ConflictError(`another call drives ${id}: wait for its answer`);
+    if (status === "running" || this.#calls.has(id)) {
+      throw new ConflictError(`another call drives ${id}: wait for its answer`);
+    }
     if (status !== "queued") throw new ConflictError(`cannot drive ${id}: the run is ${status}`);
     this.#requireDevice();
-    const fromStep = await this.#calls.make(id, limits, () => this.#pump());
-    const run = runs.get(id);
-    return { from_step: fromStep ?? step, to_step: run.step, status: run.status, metrics: run.last_metrics };
+    return this.#calls.make(id, limits, () => this.#pump()).then((fromStep) => {
+      const run = runs.get(id);
+      return { from_step: fromStep ?? step, to_step: run.step, status: run.status, metrics: run.last_metrics };
+    });
   }
 
   /** Deletes a run with its points, events and files. @throws {ConflictError} while it runs */
@@ -243,9 +249,7 @@ export class Runner {
    */
   async close(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#leaseTimer);
-    this.#pauses.close();
-    for (const timer of this.#resting.values()) clearTimeout(timer);
+    this.stopTimers();
     for (const slot of this.#busy) slot.post({ type: "stop", run_id: slot.run!, reason: "interrupted" });
     let isOver = false;
     const timer = setTimeout(() => {
@@ -262,6 +266,13 @@ export class Runner {
     this.#writer.close();
     for (const slot of this.#slots) slot.forget();
     await this.#removals;
+  }
+
+  /** Nothing begins by itself any more. */
+  stopTimers(): void {
+    clearInterval(this.#leaseTimer);
+    this.#pauses.close();
+    for (const timer of this.#resting.values()) clearTimeout(timer);
   }
 
   get #busy(): TrainerSlot[] {

@@ -12,6 +12,8 @@ export interface SlotOptions {
   /** The trainer found no adapter, or ended before it had one. */
   onNoDevice(reason: string): void;
   onReport(slot: TrainerSlot, report: RunReport): void;
+  /** It had no run for `idleMs` and is closed. */
+  onIdle(): void;
   /** The trainer is gone, and what it worked on with it: `slot.run` until `release`. */
   onLost(slot: TrainerSlot, cause: Error): void;
 }
@@ -79,7 +81,10 @@ export class TrainerSlot {
     this.run = null;
     if (this.#trainer === null) return;
     this.#stopWatch();
-    this.#idle = setTimeout(() => this.close(), this.options.idleMs);
+    this.#idle = setTimeout(() => {
+      this.close();
+      this.options.onIdle();
+    }, this.options.idleMs);
   }
 
   /** Ends the trainer at once, whatever it is doing. */

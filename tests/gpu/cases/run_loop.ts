@@ -166,7 +166,97 @@ function stopCase(name: string, at: (report: Report) => boolean, precision: RunC
   };
 }
 
+/** Damages a file of the newest checkpoint; the run must go on from the one before, or from the beginning. */
+function corruptCase(name: string, damage: (folder: string) => Promise<void>, problem: RegExp): GpuCase {
+  return {
+    name: `a newest checkpoint with ${name} is passed over`,
+    run: async (gpu) => {
+      const expected = await undisturbed(gpu, "f32");
+      await inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder);
+        await run.attempt((report, control) => {
+          if (isProgressTo(4)(report)) control.stop = "paused";
+        });
+        const [first, newest] = run.of("checkpointed");
+        assert.deepEqual([first.step, newest.step], [0, 4]);
+        await damage(join(folder, newest.directory));
+        const kept = run.reports.filter((report) => report.type !== "progress" && report.type !== "evaluated");
+        run.reports.length = 0;
+        run.reports.push(...kept);
+        await run.attempt();
+        const [corrupt] = run.of("checkpoint_corrupt");
+        assert.equal(corrupt.directory, newest.directory);
+        assert.match(corrupt.problem, problem);
+        assert.equal(run.of("started").at(-1)!.step, 0);
+        const { samples: _, ...outcome } = { ...run.outcome(), ...await run.lossScale() };
+        const { samples: __, ...same } = expected;
+        assert.deepEqual(
+          { ...outcome, evaluations: [expected.evaluations[0], ...outcome.evaluations].slice(-3) },
+          same,
+        );
+      });
+    },
+  };
+}
+
 export const cases: GpuCase[] = [
+  corruptCase("one bit turned", async (folder) => {
+    const path = join(folder, "model.safetensors");
+    const bytes = await readFile(path);
+    bytes[bytes.length >> 1] ^= 1;
+    await writeFile(path, bytes);
+  }, /^model\.safetensors has SHA-256 \w+, not \w+$/),
+  corruptCase("a file cut short", async (folder) => {
+    const path = join(folder, "optimizer.safetensors");
+    await writeFile(path, (await readFile(path)).subarray(0, -1));
+  }, /^optimizer\.safetensors has \d+ bytes, not \d+$/),
+  corruptCase("a file missing", (folder) => rm(join(folder, "config.json")), /^config\.json is missing$/),
+  corruptCase("its folder gone", (folder) => rm(folder, { recursive: true }), /^model\.safetensors is missing$/),
+  {
+    name: "calls of two steps each are the run in one piece",
+    run: async (gpu) => {
+      const expected = await undisturbed(gpu, "f32");
+      await inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder);
+        const reasons: string[] = [];
+        for (let call = 0; call < 4 && reasons.at(-1) !== "succeeded"; call++) {
+          const { reason, step } = await run.attempt(() => {}, { steps: 2, ms: 60_000 });
+          reasons.push(`${reason}`);
+          assert.equal(run.of("checkpointed").at(-1)!.step, step);
+        }
+        assert.deepEqual(reasons, ["yielded", "yielded", "succeeded"]);
+        assert.deepEqual({ ...run.outcome(), ...await run.lossScale() }, expected);
+      });
+    },
+  },
+  {
+    name: "calls without time get on all the same, one thing each",
+    run: async (gpu) => {
+      const expected = await undisturbed(gpu, "f32");
+      await inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder);
+        for (let call = 0; call < 20; call++) {
+          const { reason } = await run.attempt(() => {}, { steps: 1e9, ms: 0 });
+          if (reason === "succeeded") break;
+          assert.equal(reason, "yielded");
+        }
+        assert.deepEqual({ ...run.outcome(), ...await run.lossScale() }, expected);
+      });
+    },
+  },
+  {
+    name: "a checkpoint is taken after the burst in which its seconds have passed",
+    run: (gpu) =>
+      inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder);
+        run.config.checkpoint.every = 1000;
+        run.config.checkpoint.every_seconds = 1e-6;
+        await run.attempt();
+        const bursts = run.of("progress").map(({ points }) => points.at(-1)!.step);
+        assert.ok(bursts.length > 2);
+        assert.deepEqual(run.of("checkpointed").map(({ step }) => step), [0, ...bursts]);
+      }),
+  },
   {
     name: "a run goes on with the variants it began with, whatever is known by then",
     run: (gpu) =>
@@ -188,7 +278,9 @@ export const cases: GpuCase[] = [
             if (isProgressTo(3)(report)) control.stop = "paused";
           });
           await rememberFastest(parts, 1);
-          const checkpoint = join(other, parts.of("checkpointed").at(-1)!.directory);
+          const taken = parts.reports.length;
+          const { directory, files } = parts.of("checkpointed").at(-1)!;
+          const checkpoint = join(other, directory);
           const { choices } = await stateIn(checkpoint);
           for (const { key, variant } of fastest) assert.equal(choices[key], variant);
           await parts.attempt();
@@ -197,10 +289,11 @@ export const cases: GpuCase[] = [
           assert.deepEqual(parts.outcome(), whole.outcome());
 
           // As written before there were choices.
-          await writeFile(
-            join(checkpoint, "trainer_state.json"),
-            JSON.stringify({ ...await stateIn(checkpoint), choices: undefined }),
-          );
+          const old = JSON.stringify({ ...await stateIn(checkpoint), choices: undefined });
+          await writeFile(join(checkpoint, "trainer_state.json"), old);
+          const sha256 = createHash("sha256").update(old).digest("hex");
+          Object.assign(files.find(({ name }) => name === "trainer_state.json")!, { bytes: old.length, sha256 });
+          parts.reports.length = taken;
           await parts.attempt();
           assert.deepEqual(parts.of("started").at(-1)!.tuning.choices, []);
         })

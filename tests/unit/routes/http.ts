@@ -16,6 +16,9 @@ export interface Body {
   is_best: boolean;
   dataset_id: string | null;
   config: object;
+  status: string;
+  error: string | null;
+  waits_for_storage: boolean;
   data: Body[];
   next_cursor: string | null;
   errors: { path: string; message: string }[];

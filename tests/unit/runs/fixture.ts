@@ -20,6 +20,8 @@ export class Fixture {
   trainers: FakeTrainer[] = [];
   reverie!: Reverie;
   app!: ReturnType<typeof createApp>;
+  /** What the next trainer says first, in place of naming its device. */
+  nextReport: FixtureOptions["firstReport"] | null = null;
   readonly #dead: Reverie[] = [];
 
   private constructor(readonly folder: string, private readonly options: FixtureOptions) {}
@@ -32,7 +34,10 @@ export class Fixture {
 
   /** Opens the service; a second time, as after the process died without closing anything. */
   async boot(): Promise<void> {
-    if (this.reverie) this.#dead.push(this.reverie);
+    if (this.reverie) {
+      this.reverie.runner.stopTimers();
+      this.#dead.push(this.reverie);
+    }
     const { tokens = [], maxUploadBytes = 1 << 20, firstReport, settings } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
@@ -45,13 +50,16 @@ export class Fixture {
       hangSeconds: 120,
       gpuMemoryBytes: null,
       retryMs: () => 0,
+      storageLookMs: 50,
       ...settings,
       log: openLog("silent"),
       sampleText,
       openTrainer: () => {
         const trainer = new FakeTrainer();
         this.trainers.push(trainer);
-        queueMicrotask(() => trainer.report(firstReport ?? { type: "device", device: FAKE_DEVICE }));
+        const report = this.nextReport ?? firstReport ?? { type: "device", device: FAKE_DEVICE };
+        this.nextReport = null;
+        queueMicrotask(() => trainer.report(report));
         return trainer;
       },
     });
@@ -75,7 +83,7 @@ export class Fixture {
   }
 
   async close(): Promise<void> {
-    this.trainer.obedient = true;
+    for (const trainer of this.trainers) trainer.obedient = true;
     await this.reverie.stop();
     this.reverie.close();
     for (const dead of this.#dead) dead.db.$client.close();
