@@ -1,11 +1,11 @@
-import { expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Random } from "#src/data/random.ts";
 import type { Client, Event, Run } from "../server/client.ts";
 import { CorruptCheckpointError, verifyCheckpoint } from "#src/train/checkpoint.ts";
 import { Lives } from "./lives.ts";
-import { BODY, expectSame, outcomeOf, undisturbed } from "./outcome.ts";
+import { BODY, expectSame, type Outcome, outcomeOf, undisturbed } from "./outcome.ts";
 import { randomOf } from "./seed.ts";
 
 const SHORT = { ...BODY, max_steps: 300 };
@@ -54,9 +54,13 @@ async function corruptions(client: Client, id: string): Promise<Event[]> {
   return (await client.events(id)).filter(({ type }) => type === "run.checkpoint_corrupt");
 }
 
+let reference: Outcome;
+beforeAll(async () => {
+  reference = await undisturbed(SHORT);
+}, 60_000);
+
 test("a corrupt checkpoint is noticed, said and not used; the one before it leads to the same bits", async () => {
   const random = randomOf(4);
-  const reference = await undisturbed(SHORT);
   await using lives = new Lives();
   const done: string[] = [];
   let client = await lives.begin();
@@ -93,7 +97,6 @@ test("a corrupt checkpoint is noticed, said and not used; the one before it lead
 
 test("with every checkpoint corrupt, or its folder gone, a run starts again and ends the same", async () => {
   const random = randomOf(5);
-  const reference = await undisturbed(SHORT);
   await using lives = new Lives();
   let client = await lives.begin();
   const { id } = await client.post<Run>("/api/runs", SHORT);

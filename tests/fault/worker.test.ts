@@ -12,7 +12,7 @@ const TIMEOUT_MS = 120_000;
 /** Outlasts a fault of each kind. */
 const SHORT = { ...BODY, max_steps: 700 };
 /** Several times what the longest silence of a trainer takes here: the compilation of its first step. */
-const HANG_SECONDS = 4;
+const HANG_SECONDS = 3;
 
 /** What the event says of each. */
 const CAUSES: Record<FaultKind, string> = {
