@@ -81,6 +81,7 @@ test("a corrupt checkpoint is noticed, said and not used; the one before it lead
       client = await lives.begin();
       expected++;
       const events = await client.stream(`/api/runs/${id}/events?type=run.checkpoint_corrupt`, null, expected);
+      expect(events).toHaveLength(expected);
       expect(String(events.at(-1)!.data.problem)).toContain(files[i]);
       expect(Number(events.at(-1)!.data.step)).toBe(Number(newest.match(/step-(\d+)/)![1]));
     }

@@ -9,12 +9,15 @@ import { Lives } from "./lives.ts";
 import { canMount, makeReadOnly, SmallDisk, testInNamespace } from "./mounts.ts";
 import { BODY, expectSame, type Outcome, outcomeOf, undisturbed } from "./outcome.ts";
 import { checkRemains } from "./remains.ts";
-import { randomOf } from "./seed.ts";
+import { delay, randomOf } from "./seed.ts";
 
 const TIMEOUT_MS = 120_000;
 const SHORT = { ...BODY, max_steps: 500, checkpoint: { every: 100, keep: 3 } };
 /** The database, a text, six checkpoints, and the room that a server wants to see before it goes on. */
 const DISK_MEGABYTES = 24;
+
+/** So long that all a trainer says when it is stopped comes while nothing can be written. */
+const LOCKED_MS = 4000;
 
 interface StoredRun extends Run {
   waits_for_storage: boolean;
@@ -158,6 +161,7 @@ if (!canMount()) {
           body: JSON.stringify(SMALL_RUN),
         });
         expect(refused.status).toBe(503);
+        await delay(LOCKED_MS);
         other.run("rollback");
       }
       await expectUndisturbed(client, id, lives);
