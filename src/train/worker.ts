@@ -64,9 +64,10 @@ async function start(command: Extract<Command, { type: "start" }>): Promise<void
     current = null;
     if (error instanceof GpuError || await opened?.gpu.isLost()) {
       // This Worker's device is not to be trusted any more: ending it gives the service a crash to recover from, with a
-      // new Worker and a fresh device.
+      // new Worker and a fresh device. What a lost device answers first says nothing of the loss.
+      const cause = error instanceof GpuError ? error : new GpuError(`GPU lost: ${messageOf(error)}`);
       queueMicrotask(() => {
-        throw error;
+        throw cause;
       });
     } else if (isStorageError(error)) {
       post({ type: "ended", run_id, step, reason: "storage", error: describeStorageError(error) });

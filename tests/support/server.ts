@@ -11,6 +11,8 @@ export interface ServerOptions {
   dataFolder?: string;
   /** On top of this process's environment. PORT is 0, any free one, unless given. */
   env?: Record<string, string>;
+  /** Instead of the serve task's entry point: path from the checkout's root. */
+  entry?: string;
 }
 
 export interface Ending {
@@ -35,7 +37,7 @@ export class RunningServer implements AsyncDisposable {
     this.#ownsData = options.dataFolder === undefined;
     this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), "reverie-data-"));
     const env = { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env };
-    const child = spawn(denoPath(), serveArguments(env), {
+    const child = spawn(denoPath(), serveArguments(env, options.entry), {
       cwd: ROOT,
       env,
       stdio: ["ignore", "pipe", "pipe"],
@@ -104,12 +106,17 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/** What follows `deno` in the serve task: permissions, flags and the entry point, which is the last. */
-export function serveArguments(env: Record<string, string | undefined>): string[] {
+/**
+ * What follows `deno` in the serve task: permissions, flags and the entry point, which is the last; or another entry in
+ * its place, which may read the tests.
+ */
+export function serveArguments(env: Record<string, string | undefined>, entry?: string): string[] {
   const { tasks } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { tasks: { serve: { command: string } } };
   const [, finder, server] = /^FOLDER=\$\(deno ([^)]*)\) && deno (.*)$/.exec(tasks.serve.command) ?? [];
   if (finder === undefined) throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
   const folder = execFileSync(denoPath(), finder.split(" "), { cwd: ROOT, env, encoding: "utf8" }).trim();
   const words = server.match(/"[^"]*"|\S+/g) ?? [];
-  return words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
+  const args = words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
+  if (entry === undefined) return args;
+  return [...args.slice(0, -1).map((word) => word.replace("--allow-read=", "--allow-read=tests,")), entry];
 }

@@ -109,7 +109,7 @@ describe("a database that is locked", () => {
   }, 30_000);
 });
 
-test("the reserve is there, and given when the disk is full", async () => {
+test("the reserve is there, and given when the disk is full", () => {
   const reserve = join(fixture.folder, "reserve");
   expect(existsSync(reserve)).toBe(true);
   expect([fixture.reverie.storage.giveReserve(), existsSync(reserve)]).toEqual([true, false]);
