@@ -1,3 +1,5 @@
+import { isStorageError } from "../data/storage_error.ts";
+import type { Log } from "../log.ts";
 import { modelBytes } from "./admission.ts";
 import type { CheckpointStore } from "./checkpoint_store.ts";
 import type { EventLog } from "./event_log.ts";
@@ -14,7 +16,13 @@ export class StoragePauses {
 
   /** @param resume puts a run back into the queue */
   constructor(
-    private readonly deps: { runs: RunStore; events: EventLog; checkpoints: CheckpointStore; storage: Storage },
+    private readonly deps: {
+      runs: RunStore;
+      events: EventLog;
+      checkpoints: CheckpointStore;
+      storage: Storage;
+      log: Log;
+    },
     private readonly resume: (run: RunRow) => void,
     private readonly lookMs = LOOK_MS,
   ) {}
@@ -47,13 +55,14 @@ export class StoragePauses {
   }
 
   #isWritable(run: RunRow): boolean {
-    const { checkpoints, storage } = this.deps;
+    const { checkpoints, storage, log } = this.deps;
     const bytes = checkpoints.newestOf(run.id)?.bytes ?? modelBytes(run.config);
     try {
       storage.probe(checkpoints.runFolder(run.id), bytes);
       return true;
-    } catch {
-      return false; // whatever stands in the way: the run's error says what it was
+    } catch (error) {
+      if (!isStorageError(error)) log.error({ err: error, run_id: run.id }, "the data folder cannot be looked at");
+      return false;
     }
   }
 }
