@@ -35,22 +35,19 @@ export async function benchCalls(
   progress: (text: string) => void,
 ): Promise<Section> {
   const dataFolder = await mkdtemp(join(tmpdir(), "reverie-bench-"));
-  const kinds = ["fresh process", "GPU given back", "GPU at hand"] as const;
-  const found = Object.fromEntries(kinds.map((kind) => [kind, { startMs: [], overheadMs: [], stepMs: [] }])) as Record<
-    typeof kinds[number],
-    Measured
-  >;
+  const none = (): Measured => ({ startMs: [], overheadMs: [], stepMs: [] });
+  const [fresh, givenBack, atHand] = [none(), none(), none()];
   try {
     const id = await makeRun(dataFolder, name);
     for (let round = 1; round <= rounds; round++) {
       progress(`calls at ${name}: round ${round} of ${rounds}`);
       const start = performance.now();
       await using server = await startServer({ dataFolder, env: { REVERIE_IDLE_SECONDS: "1", LOG_LEVEL: "info" } });
-      found["fresh process"].startMs.push(performance.now() - start);
-      await call(server.url, id, found["fresh process"]);
-      await call(server.url, id, found["GPU at hand"]);
+      fresh.startMs.push(performance.now() - start);
+      await call(server.url, id, fresh);
+      await call(server.url, id, atHand);
       await waitFor("the GPU to be given back", () => server.stderr.includes("the GPU was given back"));
-      await call(server.url, id, found["GPU given back"]);
+      await call(server.url, id, givenBack);
       await server.stop();
     }
   } finally {
@@ -66,19 +63,14 @@ export async function benchCalls(
     ],
     table: {
       columns: ["a call in a process", "process start", "call less its steps", "a step in it"],
-      rows: kinds.map((kind) => {
-        const { startMs, overheadMs, stepMs } = found[kind];
-        return [
-          kind === "fresh process"
-            ? "just started"
-            : kind === "GPU given back"
-            ? "that gave its GPU back"
-            : "with its GPU",
+      rows: ([["just started", fresh], ["that gave its GPU back", givenBack], ["with its GPU", atHand]] as const).map(
+        ([name, { startMs, overheadMs, stepMs }]) => [
+          name,
           startMs.length > 0 ? middle(startMs) : "",
           middle(overheadMs),
           middle(stepMs),
-        ];
-      }),
+        ],
+      ),
     },
   };
 }

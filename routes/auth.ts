@@ -1,58 +1,83 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { getCookie } from "hono/cookie";
 import type { MiddlewareHandler } from "hono";
-import { ForbiddenError, UnauthorizedError } from "#src/errors.ts";
+import { getCookie } from "hono/cookie";
 import { isLoopback } from "#src/env.ts";
+import { ForbiddenError, UnauthorizedError } from "#src/errors.ts";
+import type { AuthAttempts } from "./auth_attempts.ts";
 import type { AppEnv } from "./common.ts";
+import { endOfSession, findToken, SESSION_COOKIE, sessionCookie } from "./session_cookie.ts";
 
-export const SESSION_COOKIE = "reverie_session";
-
-/** What the cookie of a browser that signed in with `token` holds: proof of the token, not the token. */
-export function sessionOf(token: string): string {
-  return createHmac("sha256", token).update("reverie session 1").digest("base64url");
+export interface AuthOptions {
+  /** Empty: no authentication. */
+  tokens: string[];
+  attempts: AuthAttempts;
+  /** Other origins whose pages may call. */
+  corsOrigins: string[];
 }
 
-/** The token that `given` is, compared without telling by the time taken how much of it was right. */
-export function findToken(tokens: string[], given: string): string | undefined {
-  return tokens.filter((token) => isSame(token, given))[0];
-}
-
-function isSame(a: string, b: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** Lets in who has a token. Without tokens, who is on this machine and no page of another site: see `guardLoopback`. */
-export function authenticate(tokens: string[]): MiddlewareHandler<AppEnv> {
+export function authenticate({ tokens, attempts, corsOrigins }: AuthOptions): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (tokens.length === 0) {
-      guardLoopback(c.req.raw);
+      guardLoopback(c.req.raw, corsOrigins);
       return await next();
     }
     const header = c.req.header("authorization");
-    const bearer = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
-    const cookie = getCookie(c, SESSION_COOKIE);
-    if (bearer !== undefined && findToken(tokens, bearer) !== undefined) return await next();
-    if (header === undefined && cookie !== undefined && tokens.some((token) => isSame(sessionOf(token), cookie))) {
-      return await next();
+    const session = getCookie(c, SESSION_COOKIE);
+    if (header !== undefined) {
+      await attempts.attempt(c, header, () => {
+        const bearer = /^bearer +(\S+) *$/i.exec(header)?.[1];
+        if (bearer !== undefined && findToken(tokens, bearer) !== undefined) return;
+        throw new UnauthorizedError("the token is none of the server's");
+      });
+    } else if (session !== undefined) {
+      // A page that keeps asking with a session that is none would use up its user's attempts at the token.
+      const forget = { "set-cookie": sessionCookie(c, "") };
+      const end = await attempts.attempt(c, session, () => {
+        const end = endOfSession(tokens, session);
+        if (end === null) throw new UnauthorizedError("the session is none of the server's: sign in again", forget);
+        return end;
+      });
+      if (end < Date.now()) throw new UnauthorizedError("the session is over: sign in again", forget);
+      if (!SAFE_METHODS.includes(c.req.method) && pageOf(c.req.raw) !== "ours") {
+        throw new ForbiddenError(
+          "a session may change something from the server's own pages only; send a bearer token",
+        );
+      }
+    } else {
+      // No guess was made, so none is counted.
+      throw new UnauthorizedError("send Authorization: Bearer <token>");
     }
-    throw new UnauthorizedError(
-      header === undefined ? "send Authorization: Bearer <token>" : "the token is none of the server's",
-    );
+    await next();
   };
 }
 
 /**
- * Loopback alone does not keep other sites out of a browser on this machine: their pages may post to it, and a name of
- * theirs may resolve to it (DNS rebinding). So the Host must be loopback, and an Origin must be our own.
+ * Which page sent a request, as the browser says and no script can change. Hono's own `csrf` lets every body pass that
+ * is no form's; here the proof is asked for whatever the body is. Browsers send Sec-Fetch-Site over https and to
+ * localhost only, and Origin with each unsafe request; a proxy that ends TLS keeps the Host, but not the scheme.
  */
-function guardLoopback(request: Request): void {
+export function pageOf(request: Request): "ours" | "another" | "unknown" {
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) return site === "same-origin" ? "ours" : "another";
+  const origin = request.headers.get("origin");
+  if (origin === null) return "unknown";
+  return URL.canParse(origin) && new URL(origin).host === new URL(request.url).host ? "ours" : "another";
+}
+
+/**
+ * Loopback alone does not keep other sites out of a browser on this machine: their pages may post to it, and a name of
+ * theirs may resolve to it (DNS rebinding). So the Host must be loopback, and an Origin our own or one that was let in.
+ */
+function guardLoopback(request: Request, corsOrigins: string[]): void {
   const { host, hostname } = new URL(request.url);
   if (!isLoopback(hostname)) {
     throw new ForbiddenError(`without REVERIE_TOKEN the server answers to localhost only, not to "${hostname}"`);
   }
   const origin = request.headers.get("origin");
-  if (origin !== null && (!URL.canParse(origin) || new URL(origin).host !== host)) {
+  if (origin === null || corsOrigins.includes(origin)) return;
+  if (!URL.canParse(origin) || new URL(origin).host !== host) {
     throw new ForbiddenError("a page of another origin may not call this server");
   }
 }

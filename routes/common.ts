@@ -7,7 +7,11 @@ import { BadRequestError } from "#src/errors.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 /** Hono's environment in every route. */
-export type AppEnv = { Variables: RequestIdVariables };
+export type AppEnv = {
+  /** What the composition root knows of the connection; nothing where a request came over no socket. */
+  Bindings: { remoteAddress?: string };
+  Variables: RequestIdVariables;
+};
 
 export const Problem = z.object({
   type: z.string(),
@@ -21,13 +25,14 @@ export const Problem = z.object({
 const WHY: Record<number, string> = {
   400: "Malformed",
   401: "No or wrong token or signature",
+  403: "Not from this page or host",
   404: "Unknown id",
   409: "Wrong state for this",
   413: "Too large",
   415: "Wrong media type",
   416: "No such range",
   422: "Well-formed, but impossible",
-  429: "Too many",
+  429: "Too many; Retry-After says how long to wait",
   503: "No GPU, or nothing can be written now",
 };
 

@@ -1,9 +1,9 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { RunRequest } from "#src/train/config.ts";
-import { BadRequestError } from "#src/errors.ts";
 import { verifyDelivery } from "#src/runs/hook_signature.ts";
 import type { Hook } from "#src/runs/hooks.ts";
 import { isJsonPath, isTargetPath } from "#src/runs/json_path.ts";
+import type { AuthAttempts } from "./auth_attempts.ts";
 import {
   type AppEnv,
   createOnce,
@@ -17,6 +17,7 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
+import { parseJson } from "./json_input.ts";
 
 const HookName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/i, "letters, digits, - and _, at most 64");
 
@@ -93,7 +94,7 @@ const deliver = createRoute({
   responses: {
     202: json(z.object({ run_id: z.string() }), "The run of this delivery"),
     200: json(z.object({ ok: z.literal(true) }), "GitHub's ping"),
-    ...problems(400, 401, 404, 413, 422, 503),
+    ...problems(400, 401, 404, 413, 422, 429, 503),
   },
 });
 
@@ -127,28 +128,24 @@ export function hookRoutes(reverie: Reverie) {
 }
 
 /** `/hooks`: authenticated by the signature, which is checked over the raw bytes before they are parsed. */
-export function deliveryRoutes(reverie: Reverie) {
+export function deliveryRoutes(reverie: Reverie, attempts: AuthAttempts) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(deliver, async (c) => {
     const { hook, secret } = reverie.hooks.byName(c.req.valid("param").name);
     const body = new Uint8Array(await c.req.arrayBuffer());
-    const deliveryId = verifyDelivery(hook.scheme, secret, c.req.raw.headers, body);
+    const deliveryId = await attempts.attempt(
+      c,
+      secret,
+      () => verifyDelivery(hook.scheme, secret, c.req.raw.headers, body),
+    );
     if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") {
       return c.json({ ok: true as const }, 200);
     }
-    return c.json({ run_id: reverie.hooks.deliver(hook, deliveryId, parse(body)) }, 202);
+    return c.json({ run_id: reverie.hooks.deliver(hook, deliveryId, parseJson(body)) }, 202);
   });
 
   return app;
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (error) {
-    throw new BadRequestError(`the delivery is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function show({ id, name, scheme, run, map, created_at }: Hook) {

@@ -1,9 +1,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
 import { TrieRouter } from "hono/router/trie-router";
 import { authenticate } from "#routes/auth.ts";
+import { AuthAttempts } from "#routes/auth_attempts.ts";
 import { checkpointRoutes } from "#routes/checkpoints.ts";
 import type { AppEnv } from "#routes/common.ts";
 import { datasetRoutes } from "#routes/datasets.ts";
@@ -11,11 +13,17 @@ import { deviceRoutes } from "#routes/device.ts";
 import { eventRoutes } from "#routes/events.ts";
 import { healthRoutes } from "#routes/health.ts";
 import { deliveryRoutes, hookRoutes } from "#routes/hooks.ts";
+import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
+import { measureRequests, openRegistry, prometheusRoutes } from "#routes/prometheus.ts";
+import { limitRequest } from "#routes/request_limits.ts";
 import { runRoutes } from "#routes/runs.ts";
+import { setSecurityHeaders } from "#routes/security_headers.ts";
 import { sessionRoutes } from "#routes/session.ts";
+import { SESSION_COOKIE } from "#routes/session_cookie.ts";
 import { webRoutes } from "#routes/web.ts";
+import { webhookRoutes } from "#routes/webhooks.ts";
 import { describeStorageError, isStorageError } from "./data/storage_error.ts";
 import {
   BadRequestError,
@@ -25,12 +33,26 @@ import {
   StorageUnavailableError,
   UnsupportedMediaTypeError,
 } from "./errors.ts";
+import { inRequest } from "./request_context.ts";
 import type { Reverie } from "./runs/reverie.ts";
 
 const MAX_BODY_BYTES = 2 ** 20;
 
-/** The whole HTTP surface over `reverie`. It holds no state of its own. */
-export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
+export interface AppOptions {
+  /** Origins whose pages may call the API, with a token where there are tokens. */
+  corsOrigins: string[];
+  /** Whether X-Forwarded-For says who asks. */
+  trustProxy: boolean;
+}
+
+/** The whole HTTP surface over `reverie`. What it keeps, counts of requests and of failed attempts, may be lost. */
+export function createApp(
+  reverie: Reverie,
+  { corsOrigins, trustProxy }: AppOptions = { corsOrigins: [], trustProxy: false },
+): OpenAPIHono<AppEnv> {
+  const registry = openRegistry(reverie);
+  const attempts = new AuthAttempts(reverie.log, trustProxy);
+  const auth = { tokens: reverie.tokens, attempts, corsOrigins };
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -41,19 +63,27 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   });
 
   app.use(requestId());
+  app.use((c, next) => inRequest(c.var.requestId, next));
+  app.use(measureRequests(registry));
   app.use(async (c, next) => {
     const began = performance.now();
     await next();
     c.res.headers.set("x-request-id", c.var.requestId);
-    c.res.headers.set("x-content-type-options", "nosniff");
-    reverie.log.debug({
-      request_id: c.var.requestId,
-      method: c.req.method,
-      path: c.req.path,
-      status: c.res.status,
-      ms: Math.round((performance.now() - began) * 10) / 10,
-    }, "request");
+    const ms = Math.round((performance.now() - began) * 10) / 10;
+    reverie.log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms }, "request");
   });
+  app.use(setSecurityHeaders);
+  app.use(limitRequest);
+  if (corsOrigins.length > 0) {
+    const answerPages = cors({
+      origin: corsOrigins,
+      allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+      allowHeaders: ["authorization", "content-type", "idempotency-key", "last-event-id", "x-request-id"],
+      exposeHeaders: ["retry-after", "x-request-id"],
+      maxAge: 600,
+    });
+    for (const path of ["/api/*", "/v1/*"]) app.use(path, answerPages);
+  }
 
   const limit = bodyLimit({
     maxSize: MAX_BODY_BYTES,
@@ -63,19 +93,24 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   });
   app.use("/hooks/*", limit);
   app.use("/api/*", async (c, next) => {
-    // An upload streams to disk and has its own limit.
-    const isUpload = c.req.method === "POST" && c.req.path === "/api/datasets";
+    // An upload streams to disk and has its own limit; JSON is read whole wherever it comes.
+    const isUpload = c.req.method === "POST" && c.req.path === "/api/datasets" && !isJson(c.req.header("content-type"));
     return isUpload ? await next() : await limit(c, next);
   });
-  const authenticated = authenticate(reverie.tokens);
+  const authenticated = authenticate(auth);
+  app.use("/metrics", authenticated);
   app.use("/api/*", async (c, next) => {
-    // Who signs in has nothing to show yet.
-    return c.req.path === "/api/session" && reverie.tokens.length > 0 ? await next() : await authenticated(c, next);
+    // Who signs in has nothing to show yet, and who signs out may have nothing that is good.
+    const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" &&
+      ["POST", "DELETE"].includes(c.req.method);
+    return isOpen ? await next() : await authenticated(c, next);
   });
+  app.use("/api/*", checkJsonBody);
 
   app.route("/", healthRoutes(reverie));
+  app.route("/", prometheusRoutes(registry));
   app.route("/", webRoutes());
-  app.route("/api/session", sessionRoutes(reverie));
+  app.route("/api/session", sessionRoutes(auth));
   app.route("/api/device", deviceRoutes(reverie));
   app.route("/api/datasets", datasetRoutes(reverie));
   app.route("/api/plan", planRoutes(reverie));
@@ -84,9 +119,12 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
   app.route("/api", eventRoutes(reverie));
   app.route("/api", checkpointRoutes(reverie));
   app.route("/api/hooks", hookRoutes(reverie));
-  app.route("/hooks", deliveryRoutes(reverie));
+  app.route("/hooks", deliveryRoutes(reverie, attempts));
+  app.route("/api/webhooks", webhookRoutes(reverie));
 
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
+  const session = { type: "apiKey", in: "cookie", name: SESSION_COOKIE } as const;
+  app.openAPIRegistry.registerComponent("securitySchemes", "session", session);
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: {
@@ -94,7 +132,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
       version: "0.1.0",
       description: "Pretrains GPT-style language models on this machine's GPU: text in, base model out.",
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
   });
 
   const methodsOf = allowedMethods(app);
@@ -116,7 +154,7 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
         : new ProblemError(error.status, "Bad request", error.message);
       return answer(problem, c.var.requestId);
     }
-    reverie.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
+    reverie.log.error({ err: error }, "a request failed");
     if (isStorageError(error)) return answer(new StorageUnavailableError(describeStorageError(error)), c.var.requestId);
     return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
   });

@@ -23,12 +23,22 @@ export interface Env {
   gpuMemoryBytes: number | null;
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   allowPrivateUrls: boolean;
+  /** Origins whose pages may call the API with a token; none by default. */
+  corsOrigins: string[];
+  /** Whether X-Forwarded-For says who asks: a proxy in front sets it. */
+  trustProxy: boolean;
   logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
 }
 
 export class EnvError extends Error {
   override name = "EnvError";
 }
+
+/** Comma separated, each as a browser sends it: scheme, host and a port that is not the scheme's own. */
+const Origins = z.string().transform((text) => text.split(",").map((origin) => origin.trim()).filter(Boolean)).refine(
+  (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+  "must be exact origins, such as https://example.com, with commas between",
+);
 
 const Variables = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(8000),
@@ -43,13 +53,16 @@ const Variables = z.object({
   REVERIE_HANG_SECONDS: z.coerce.number().gt(0).max(1e6).default(120),
   REVERIE_GPU_MEMORY_BYTES: z.coerce.number().int().min(1).optional(),
   REVERIE_ALLOW_PRIVATE_URLS: z.enum(["0", "1"]).default("0"),
+  REVERIE_CORS_ORIGINS: Origins.default([]),
+  REVERIE_TRUST_PROXY: z.enum(["0", "1"]).default("0"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
 /** @throws {EnvError} naming every variable that is wrong, or when a reachable address has no token. */
 export function readEnv(variables: Record<string, string | undefined>): Env {
-  // `PORT=` in a shell or a compose file means "not set".
-  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
+  // By name: the serve task may read no other. `PORT=` in a shell or a compose file means "not set".
+  const named = Object.keys(Variables.shape).map((name) => [name, variables[name]]);
+  const set = Object.fromEntries(named.filter(([, value]) => value !== ""));
   const parsed = Variables.safeParse(set);
   if (!parsed.success) {
     throw new EnvError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
@@ -74,6 +87,8 @@ export function readEnv(variables: Record<string, string | undefined>): Env {
     hangSeconds: rest.REVERIE_HANG_SECONDS,
     gpuMemoryBytes: rest.REVERIE_GPU_MEMORY_BYTES ?? null,
     allowPrivateUrls: rest.REVERIE_ALLOW_PRIVATE_URLS === "1",
+    corsOrigins: rest.REVERIE_CORS_ORIGINS,
+    trustProxy: rest.REVERIE_TRUST_PROXY === "1",
     logLevel: rest.LOG_LEVEL,
   };
 }

@@ -32,8 +32,8 @@ export class BadRequestError extends ProblemError {
 
 /** 401 */
 export class UnauthorizedError extends ProblemError {
-  constructor(detail: string) {
-    super(401, "Unauthorized", detail, { headers: { "www-authenticate": "Bearer" } });
+  constructor(detail: string, headers?: Record<string, string>) {
+    super(401, "Unauthorized", detail, { headers: { "www-authenticate": "Bearer", ...headers } });
   }
 }
 
@@ -108,6 +108,13 @@ export class QueueFullError extends ProblemError {
 export class StorageUnavailableError extends ProblemError {
   constructor(cause: string) {
     super(503, "Storage unavailable", `nothing can be written now: ${cause}`, { headers: { "retry-after": "5" } });
+  }
+}
+
+/** 429 */
+export class TooManyRequestsError extends ProblemError {
+  constructor(detail: string, retryAfterSeconds: number) {
+    super(429, "Too many requests", detail, { headers: { "retry-after": String(retryAfterSeconds) } });
   }
 }
 

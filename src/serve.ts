@@ -20,7 +20,7 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
   const lock = await lockFolder(env.dataFolder);
 
   const reverie = await openReverie({ ...env, log, openTrainer, sampleText });
-  const app = createApp(reverie);
+  const app = createApp(reverie, env);
   let server: Deno.HttpServer;
   let stopping = false;
   const stop = async (signal: string) => {
@@ -50,7 +50,7 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
         log.error({ err: error }, "a response failed");
         return new Response(null, { status: 500 });
       },
-    }, (request) => app.fetch(request));
+    }, (request, { remoteAddr }) => app.fetch(request, { remoteAddress: remoteAddr.hostname }));
   } catch (error) {
     stopping = true;
     await reverie.stop(); // a queued run may have started already

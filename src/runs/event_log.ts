@@ -2,6 +2,7 @@ import { and, asc, desc, eq, gt, inArray, lt, max } from "drizzle-orm";
 import { now } from "../db/ids.ts";
 import type { Database } from "../db/client.ts";
 import { events, type EventType } from "../db/schema.ts";
+import { currentRequestId } from "../request_context.ts";
 
 /** As clients see it, in the stream and in lists. */
 export interface RunEvent {
@@ -17,6 +18,10 @@ export interface EventFilter {
   types?: EventType[];
 }
 
+/** Events that a request can cause while it is answered. The trainer's own may come meanwhile, and are not its. */
+const CAUSED_AT_ONCE: readonly EventType[] = ["run.queued", "run.resumed", "run.paused", "run.cancelled"];
+const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelled"];
+
 const BATCH = 200;
 const HEARTBEAT_MS = 15_000;
 
@@ -27,6 +32,10 @@ const HEARTBEAT_MS = 15_000;
 export class EventLog {
   #wake = Promise.withResolvers<void>();
   #closed = false;
+  readonly #followers = new Set<AbortSignal>();
+  readonly #listeners: ((event: RunEvent) => void)[] = [];
+  /** Run → type of an event that was asked for → id of the request that asked. */
+  readonly #asked = new Map<string, Map<EventType, string>>();
 
   constructor(private readonly db: Database) {}
 
@@ -35,8 +44,35 @@ export class EventLog {
    * synchronous: what they then read is committed (or rolled back, and they go on waiting).
    */
   append(runId: string, type: EventType, data: Record<string, unknown>): void {
-    this.db.insert(events).values({ run_id: runId, type, timestamp: now(), data }).run();
+    const request_id = this.#takeRequest(runId, type);
+    const event = this.db.insert(events).values({
+      run_id: runId,
+      type,
+      timestamp: now(),
+      data: request_id === undefined ? data : { ...data, request_id },
+    }).returning().get();
+    for (const listener of this.#listeners) listener(event);
     this.wake();
+  }
+
+  /** Calls `listener` with each event in the transaction that appends it: what it writes is rolled back with it. */
+  onAppend(listener: (event: RunEvent) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Says that the request being answered asked for the run's next event of this type, which the trainer will report. */
+  attribute(runId: string, type: EventType): void {
+    const request = currentRequestId();
+    if (request === undefined) return;
+    this.#asked.set(runId, (this.#asked.get(runId) ?? new Map()).set(type, request));
+  }
+
+  #takeRequest(runId: string, type: EventType): string | undefined {
+    const asked = this.#asked.get(runId);
+    const request = asked?.get(type) ?? (CAUSED_AT_ONCE.includes(type) ? currentRequestId() : undefined);
+    asked?.delete(type);
+    if (asked?.size === 0 || ENDS.includes(type)) this.#asked.delete(runId);
+    return request;
   }
 
   /** Makes followers look again: after a deletion, say, which appends nothing. */
@@ -49,6 +85,11 @@ export class EventLog {
   close(): void {
     this.#closed = true;
     this.wake();
+  }
+
+  /** How many follow at the moment. */
+  get followers(): number {
+    return this.#followers.size;
   }
 
   lastSequence(): number {
@@ -79,24 +120,32 @@ export class EventLog {
     const { signal, isOver = () => false, heartbeatMs = HEARTBEAT_MS } = options;
     let cursor = options.after;
     let spokeAt = performance.now();
-    while (!signal.aborted) {
-      // Taken before the read: an append between the read and the wait must not be slept through.
-      const woken = this.#wake.promise;
-      const batch = this.list(filter, { after: cursor, limit: BATCH, order: "asc" });
-      if (batch.length > 0) {
-        cursor = batch[batch.length - 1].sequence;
-        yield batch;
-        spokeAt = performance.now();
-      } else if (this.#closed || isOver()) {
-        return;
-      } else {
-        // What is left of the interval: appends that the filter hides wake this follower too, and are no heartbeat.
-        const restMs = Math.max(0, spokeAt + heartbeatMs - performance.now());
-        if (await waitFor(woken, restMs, signal) === "timeout") {
-          yield [];
+    // Taken out on abort as well: a client that goes away between two reads leaves the generator where it is.
+    const leave = () => this.#followers.delete(signal);
+    this.#followers.add(signal);
+    signal.addEventListener("abort", leave);
+    try {
+      while (!signal.aborted) {
+        // Taken before the read: an append between the read and the wait must not be slept through.
+        const woken = this.#wake.promise;
+        const batch = this.list(filter, { after: cursor, limit: BATCH, order: "asc" });
+        if (batch.length > 0) {
+          cursor = batch[batch.length - 1].sequence;
+          yield batch;
           spokeAt = performance.now();
+        } else if (this.#closed || isOver()) {
+          return;
+        } else {
+          // What is left of the interval: appends that the filter hides wake this follower too, and are no heartbeat.
+          const restMs = Math.max(0, spokeAt + heartbeatMs - performance.now());
+          if (await waitFor(woken, restMs, signal) === "timeout") {
+            yield [];
+            spokeAt = performance.now();
+          }
         }
       }
+    } finally {
+      leave();
     }
   }
 }

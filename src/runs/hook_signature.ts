@@ -3,6 +3,8 @@ import { Buffer } from "node:buffer";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 import { BadRequestError, ProblemError } from "../errors.ts";
 
+const MAX_DELIVERY_ID = 255;
+
 export type HookScheme = "standard" | "github";
 
 /** 401 */
@@ -37,7 +39,7 @@ function verifyStandard(secret: string, headers: Headers, body: Uint8Array): str
     if (error instanceof WebhookVerificationError) throw new SignatureError(error.message);
     throw error;
   }
-  return given["webhook-id"];
+  return checkDeliveryId("webhook-id", given["webhook-id"]);
 }
 
 /** https://docs.github.com/webhooks: HMAC-SHA256 of the body, in hex. It carries no time: the delivery id stops replays. */
@@ -47,7 +49,14 @@ function verifyGithub(secret: string, headers: Headers, body: Uint8Array): strin
   const expected = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
   const [a, b] = [Buffer.from(given), Buffer.from(expected)];
   if (a.length !== b.length || !timingSafeEqual(a, b)) throw new SignatureError("no matching signature found");
-  const delivery = headers.get("x-github-delivery");
-  if (!delivery || delivery.length > 255) throw new BadRequestError("missing X-GitHub-Delivery");
-  return delivery;
+  return checkDeliveryId("X-GitHub-Delivery", headers.get("x-github-delivery"));
+}
+
+/** Ids are kept for as long as their hook: a sender must not be able to fill the disk with them. */
+function checkDeliveryId(header: string, id: string | null): string {
+  if (!id) throw new BadRequestError(`missing ${header}`);
+  if (id.length > MAX_DELIVERY_ID) {
+    throw new BadRequestError(`${header} has ${id.length} characters; at most ${MAX_DELIVERY_ID} are accepted`);
+  }
+  return id;
 }

@@ -1,18 +1,23 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Database, openDatabase } from "../db/client.ts";
+import type { EventType } from "../db/schema.ts";
 import type { Log } from "../log.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { DatasetStore } from "./datasets.ts";
 import { EventLog } from "./event_log.ts";
 import { HookStore } from "./hooks.ts";
 import { IdempotencyStore } from "./idempotency.ts";
 import { MetricStore } from "./metric_store.ts";
+import { Outbound } from "./outbound.ts";
 import { Runner, type RunnerSettings } from "./runner.ts";
 import { RunStore } from "./run_store.ts";
 import { SecretBox } from "./secret_box.ts";
 import { Storage } from "./storage.ts";
 import type { TrainerPort } from "./trainer_port.ts";
+import { WebhookDeliverer } from "./webhook_deliverer.ts";
+import { WebhookStore } from "./webhook_store.ts";
 
 export interface ReverieOptions extends RunnerSettings {
   /** Folder of the database, the texts, the token shards, the checkpoints and what tuning found; made where it is missing. */
@@ -21,6 +26,10 @@ export interface ReverieOptions extends RunnerSettings {
   /** Null: a key file in the data folder. */
   secretKey: string | null;
   maxUploadBytes: number;
+  /** Whether webhooks may go to private, loopback and link-local addresses. */
+  allowPrivateUrls: boolean;
+  /** Of webhook deliveries. */
+  clock?: Clock;
   log: Log;
   openTrainer: () => TrainerPort;
   /** The corpus of the dataset that is always there. */
@@ -40,6 +49,8 @@ export interface Reverie {
   metrics: MetricStore;
   checkpoints: CheckpointStore;
   hooks: HookStore;
+  webhooks: WebhookStore;
+  deliverer: WebhookDeliverer;
   idempotency: IdempotencyStore;
   storage: Storage;
   runner: Runner;
@@ -48,6 +59,18 @@ export interface Reverie {
   /** Closes the database; the last thing. */
   close(): void;
 }
+
+/** Where a run's life turns: a line in the log each. */
+const LOGGED = new Set<EventType>([
+  "run.queued",
+  "run.started",
+  "run.paused",
+  "run.resumed",
+  "run.interrupted",
+  "run.succeeded",
+  "run.failed",
+  "run.cancelled",
+]);
 
 /** Resolves once the data folder is in order and the device is known. */
 export async function openReverie(options: ReverieOptions): Promise<Reverie> {
@@ -70,6 +93,9 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
 
   const runs = new RunStore(db);
   const events = new EventLog(db);
+  events.onAppend(({ type, run_id, data }) => {
+    if (LOGGED.has(type)) log.info({ run_id, step: data.step, error: data.error }, type);
+  });
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
@@ -90,6 +116,10 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     settings: options,
   });
   const hooks = new HookStore(db, box, (request) => runner.create(request));
+  const outbound = new Outbound({ allowPrivate: options.allowPrivateUrls });
+  const webhooks = new WebhookStore(db, box, (url) => outbound.parse(url));
+  const deliverer = new WebhookDeliverer({ store: webhooks, outbound, clock: options.clock ?? systemClock, log });
+  events.onAppend((event) => deliverer.accept(event));
 
   idempotency.prune();
   await datasets.prepare(sampleText);
@@ -102,10 +132,12 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   }
   storage.keepReserve();
   await runner.start();
+  deliverer.start();
 
   const stop = async () => {
     await runner.close();
     events.close(); // after the runner: followers see its last event
+    await deliverer.close();
   };
   const close = () => {
     db.$client.close();
@@ -121,6 +153,8 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     metrics,
     checkpoints,
     hooks,
+    webhooks,
+    deliverer,
     idempotency,
     storage,
     runner,

@@ -179,7 +179,7 @@ export class Runner {
 
   /** @throws {NotFoundError}, {ConflictError} from a state where the action means nothing */
   act(action: Action, id: string): RunRow {
-    const { db, runs } = this.deps;
+    const { db, runs, events } = this.deps;
     const run = db.transaction(() => {
       const run = runs.get(id);
       const decision = decide(action, run.status, run.stop_requested, run.waits_for_storage);
@@ -189,6 +189,7 @@ export class Runner {
         case "move":
           return this.#settle(run, decision.to, decision.to === "queued" ? "run.resumed" : `run.${decision.to}`);
         case "stop":
+          events.attribute(id, `run.${decision.request}`);
           return runs.update(id, { stop_requested: decision.request });
       }
     });
@@ -206,6 +207,7 @@ export class Runner {
     const run = this.deps.runs.get(id);
     const slot = this.#slotOf(id);
     if (!slot) throw new ConflictError(`cannot take a checkpoint of ${id}: the run is ${run.status}, not running`);
+    this.deps.events.attribute(id, "run.checkpointed");
     slot.post({ type: "checkpoint", run_id: id });
     return run;
   }

@@ -1,6 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { EnvError } from "../env.ts";
 
+const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -16,12 +18,26 @@ export class SecretBox {
     this.#key = createHash("sha256").update(passphrase).digest();
   }
 
-  /** Opens with the key in a file, which is made with a random one where there is none. */
+  /**
+   * Opens with the key in a file, which is made with a random one where there is none, and which nobody else may read.
+   * @throws {EnvError} where the file holds no key
+   */
   static fromKeyFile(path: string): SecretBox {
     if (!existsSync(path)) {
-      writeFileSync(path, randomBytes(32).toString("base64"), { mode: 0o600, flag: "wx", flush: true });
+      // Written beside it and renamed: half of a key, left by a crash, would be taken for one at the next start.
+      const temporary = `${path}.${randomBytes(8).toString("hex")}.tmp`;
+      writeFileSync(temporary, randomBytes(KEY_BYTES).toString("base64"), { mode: 0o600, flag: "wx", flush: true });
+      renameSync(temporary, path);
+    } else if ((statSync(path).mode & 0o077) !== 0) {
+      chmodSync(path, 0o600); // a copy or a backup's return may have opened it
     }
-    return new SecretBox(readFileSync(path, "utf8"));
+    const key = readFileSync(path, "utf8");
+    if (key.length < KEY_BYTES) {
+      throw new EnvError(
+        `${path} holds no key: bring back the one that sealed the database's secrets, or remove the file and make the webhooks again`,
+      );
+    }
+    return new SecretBox(key);
   }
 
   /** Base64 of nonce, tag and ciphertext. */

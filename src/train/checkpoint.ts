@@ -11,7 +11,7 @@ import type { Arena } from "../model/arena.ts";
 import { modelConfig } from "./config.ts";
 import type { CheckpointFile } from "./protocol.ts";
 import type { Trainer } from "./trainer.ts";
-import { readTensor, writeTensor } from "./weights.ts";
+import { ArenaReader, writeTensor } from "./weights.ts";
 
 /**
  * A checkpoint is a folder: a Hugging Face model (weights, config, tokenizer) and, in `optimizer.safetensors` and
@@ -52,6 +52,7 @@ export async function writeCheckpoint(
   const temporary = join(folder, `${directory}.tmp`);
   await mkdir(temporary, { recursive: true });
   const files: CheckpointFile[] = [];
+  const reader = new ArenaReader(trainer.readback);
   const add = async (name: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) => {
     files.push({ name, ...await writeHashed(join(temporary, name), pieces) });
   };
@@ -59,11 +60,11 @@ export async function writeCheckpoint(
     add(name, [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")]);
   try {
     // `format: pt` is what transformers asks of a file before it loads it.
-    await add("model.safetensors", encodeSafetensors(tensorsOf(trainer, trainer.parameters, ""), { format: "pt" }));
+    await add("model.safetensors", encodeSafetensors(tensorsOf(reader, trainer.parameters, ""), { format: "pt" }));
     await addJson("config.json", huggingFaceConfig(model));
     await addJson("generation_config.json", generationConfig(model, trainer.config.sample));
     await addJson("tokenizer.json", tokenizer.toJSON());
-    const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(trainer, arena, `${name}.`));
+    const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(reader, arena, `${name}.`));
     await add("optimizer.safetensors", encodeSafetensors(moments, {}));
     const loss_scale = await trainer.readLossScale();
     const { step, choices } = trainer;
@@ -126,11 +127,11 @@ export async function readCheckpoint(folder: string, trainer: Trainer): Promise<
   return state;
 }
 
-function tensorsOf(trainer: Trainer, arena: Arena, prefix: string) {
+function tensorsOf(reader: ArenaReader, arena: Arena, prefix: string) {
   return arena.layout.parameters.map(({ spec }) => ({
     name: prefix + spec.name,
     shape: spec.shape,
-    bytes: readTensor(trainer.readback, arena, spec.name),
+    bytes: reader.tensor(arena, spec.name),
   }));
 }
 

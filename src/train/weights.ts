@@ -42,12 +42,44 @@ export async function writeTensor(
   }
 }
 
-/** A tensor's bytes in C order, in pieces: a checkpoint of any size passes through little memory. */
-export async function* readTensor(readback: Readback, arena: Arena, name: string): AsyncGenerator<Uint8Array> {
-  for (const { buffer, offset, size } of arena.shards(name)) {
-    for (let start = 0; start < size; start += PIECE_BYTES) {
-      const piece = { buffer, offset: offset + start, size: Math.min(PIECE_BYTES, size - start) };
-      yield new Uint8Array(await readback.read(piece)); // sync point
+/** The weights that decay lie before those that do not, and a table names them in turns: two places at a time. */
+const WINDOWS = 2;
+
+/**
+ * Reads tensors of arenas that do not change meanwhile. A readback costs 11 ms however small it is (a model of 4 layers
+ * has 52 tensors), so arenas are read in windows of `PIECE_BYTES`, and tensors taken out of them. Of any size, a model
+ * passes through little memory.
+ */
+export class ArenaReader {
+  /** The newest last. */
+  #windows: { buffer: GPUBuffer; start: number; bytes: Uint8Array }[] = [];
+
+  constructor(private readonly readback: Readback, private readonly windowBytes = PIECE_BYTES) {}
+
+  /** A tensor's bytes in C order, in pieces. */
+  async *tensor(arena: Arena, name: string): AsyncGenerator<Uint8Array> {
+    for (const { buffer, offset, size } of arena.shards(name)) {
+      const end = offset + size;
+      for (let at = offset; at < end;) {
+        const { start, bytes } = await this.#windowAt(buffer, at);
+        const to = Math.min(end, start + bytes.length);
+        yield bytes.subarray(at - start, to - start);
+        at = to;
+      }
     }
+  }
+
+  async #windowAt(buffer: GPUBuffer, offset: number) {
+    const start = offset - offset % this.windowBytes;
+    const known = this.#windows.findIndex((window) => window.buffer === buffer && window.start === start);
+    const [window] = known >= 0 ? this.#windows.splice(known, 1) : [await this.#read(buffer, start)];
+    this.#windows = [...this.#windows, window].slice(-WINDOWS);
+    return window;
+  }
+
+  async #read(buffer: GPUBuffer, start: number) {
+    const size = Math.min(this.windowBytes, buffer.size - start);
+    const bytes = new Uint8Array(await this.readback.read({ buffer, offset: start, size })); // sync point
+    return { buffer, start, bytes };
   }
 }

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { Checkpoint, Dataset, Device, Metrics, Page, Plan, Problem, Run, RunEvent, SampledEvent } from "./types.d.ts" */
+/** @import { Checkpoint, Dataset, Device, Metrics, Page, Plan, Problem, Run, RunEvent, SampledEvent, Session } from "./types.d.ts" */
 
 /** An answer of 4xx or 5xx, with the service's own account of it. */
 export class ApiError extends Error {
@@ -13,16 +13,21 @@ export class ApiError extends Error {
   }
 }
 
+/** Whatever part of the page was told 401, the document hears of it: one form signs all of them in. */
+export const SIGNED_OUT = "reverie:signed-out";
+
 /**
  * @template T
  * @param {string} path
  * @param {RequestInit} [init]
- * @returns {Promise<T>}
+ * @returns {Promise<T>} undefined for an answer without a body
  * @throws {ApiError} on an answer that is not 2xx; `TypeError` when there is none
  */
 async function request(path, init = {}) {
   const response = await fetch(path, { ...init, headers: { accept: "application/json", ...init.headers } });
+  if (response.status === 204) return /** @type {T} */ (undefined);
   if (response.ok) return await response.json();
+  if (response.status === 401) document.dispatchEvent(new Event(SIGNED_OUT));
   const problem = response.headers.get("content-type")?.includes("json") ? await response.json() : {};
   throw new ApiError({ title: response.statusText || `HTTP ${response.status}`, ...problem, status: response.status });
 }
@@ -40,6 +45,15 @@ const post = (path, body = {}, headers = {}) =>
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
+
+/** @returns {Promise<Session>} */
+export const getSession = () => request("/api/session");
+
+/** @param {string} token @returns {Promise<void>} */
+export const signIn = (token) => post("/api/session", { token });
+
+/** @returns {Promise<void>} */
+export const signOut = () => request("/api/session", { method: "DELETE" });
 
 /** @param {string} id */
 const runPath = (id) => `/api/runs/${encodeURIComponent(id)}`;

@@ -1,11 +1,13 @@
 // @ts-check
+import "./locale.js"; // before uPlot, which asks for the browser's as it is loaded
 import { announce } from "./announcer.js";
-import { ApiError, getDevice, getLastSequence } from "./api.js";
+import { ApiError, getDevice, getLastSequence, getSession, signOut } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { RunForm } from "./run_form.js";
 import { RunList } from "./run_list.js";
 import { RunView } from "./run_view.js";
+import { SignIn } from "./sign_in.js";
 import { Store } from "./store.js";
 
 /** @import { RunEvent } from "./types.d.ts" */
@@ -16,13 +18,22 @@ const store = new Store(requestDraw);
 const list = new RunList();
 const form = new RunForm((run) => location.hash = `#/runs/${run.id}`);
 const view = new RunView((action) => store.act(action));
+const signIn = new SignIn(start);
 const main = byId("main", HTMLElement);
 const banner = byId("banner", HTMLElement);
 const connection = byId("connection", HTMLElement);
+const signOutButton = byId("sign-out", HTMLButtonElement);
 const more = byId("runs-more", HTMLButtonElement);
 let drawRequested = false;
+let connected = true;
+/** @type {Feed | null} */
+let feed = null;
 
 more.addEventListener("click", () => store.loadOlderRuns());
+signOutButton.addEventListener("click", async () => {
+  await signOut();
+  location.reload(); // what was read stays with nobody
+});
 addEventListener("hashchange", () => {
   route();
   main.focus({ preventScroll: true });
@@ -36,17 +47,18 @@ byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 // Whatever failed without a place of its own on the page: the reader must know that it is not what it seems.
 addEventListener("unhandledrejection", (event) => {
   const { reason } = /** @type {PromiseRejectionEvent} */ (event);
-  const unauthorized = reason instanceof ApiError && reason.status === 401;
-  if (unauthorized) {
-    showBanner("This server asks for a token: use its API, or serve on loopback without REVERIE_TOKEN.");
-  } else showBanner(reason instanceof Error ? reason.message : String(reason));
+  // The form to sign in is there.
+  if (reason instanceof ApiError && reason.status === 401) return event.preventDefault();
+  showBanner(reason instanceof Error ? reason.message : String(reason));
 });
 
 start();
 
 async function start() {
+  const session = await getSession();
+  signOutButton.hidden = session.expires_at === null;
   // The feed begins where the log stood before the reads: what happens meanwhile comes again as events.
-  new Feed(await getLastSequence(), receive, showConnection);
+  feed ??= new Feed(await getLastSequence(), receive, showConnection);
   await Promise.all([showDevice(), store.loadRuns(), route()]);
 }
 
@@ -67,19 +79,31 @@ async function showDevice() {
     const device = await getDevice();
     setText(byId("device", HTMLElement), `${device.name} · ${device.software ? "software adapter" : "GPU"}`);
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    if (!(error instanceof ApiError) || error.status !== 503) throw error;
     showBanner(`No GPU: ${error.message}`);
   }
 }
 
-/** @param {boolean} connected */
-async function showConnection(connected) {
-  const returned = connected && !connection.hidden;
-  connection.hidden = connected;
+/** @param {boolean} isConnected */
+async function showConnection(isConnected) {
+  const returned = isConnected && !connected;
+  connected = isConnected;
+  connection.hidden = connected || signIn.isShown;
+  if (!connected) await checkSession();
   if (!returned) return;
   // The feed replays what was missed; what failed meanwhile, and the device, are asked for again.
   banner.hidden = true;
   await Promise.all([showDevice(), store.loadRuns()]);
+}
+
+/** A stream does not say why it was refused: the session may be over. */
+async function checkSession() {
+  try {
+    await getSession();
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    // No answer at all: the feed goes on trying, and the page says so.
+  }
 }
 
 /** However many events a frame brings, the page is drawn once. */

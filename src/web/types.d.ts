@@ -91,6 +91,11 @@ export interface Plan {
   notes: string[];
 }
 
+export interface Session {
+  /** Null where the page called without one: the server has no tokens. */
+  expires_at: string | null;
+}
+
 export interface Dataset {
   id: string;
   name: string;

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { denoPath, ROOT } from "./deno.ts";
 import { waitFor } from "./wait_for.ts";
@@ -36,9 +36,10 @@ export class RunningServer implements AsyncDisposable {
   constructor(options: ServerOptions = {}) {
     this.#ownsData = options.dataFolder === undefined;
     this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), "reverie-data-"));
-    const child = spawn(denoPath(), serveArguments(options.entry), {
+    const env = { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env };
+    const child = spawn(denoPath(), serveArguments(env, options.entry), {
       cwd: ROOT,
-      env: { ...process.env, PORT: "0", REVERIE_DATA: this.dataFolder, ...options.env },
+      env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => this.stdout += text);
@@ -105,10 +106,16 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/** What follows `deno` in the serve task: permissions, flags and the entry point, or another in its place. */
-function serveArguments(entry?: string): string[] {
+/** What follows `deno` in the serve task: permissions, flags and the entry point, which is the last, or another in its place. */
+export function serveArguments(env: Record<string, string | undefined>, entry?: string): string[] {
   const { tasks } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { tasks: { serve: { command: string } } };
-  const [program, ...args] = tasks.serve.command.split(" ");
-  if (program !== "deno") throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
-  return entry === undefined ? args : [...args.slice(0, -1), entry];
+  const [, finder, server] = /^FOLDER=\$\(deno ([^)]*)\) && deno (.*)$/.exec(tasks.serve.command) ?? [];
+  if (finder === undefined) throw new Error(`the serve task is not one deno command: ${tasks.serve.command}`);
+  const folder = execFileSync(denoPath(), finder.split(" "), { cwd: ROOT, env, encoding: "utf8" }).trim();
+  const words = server.match(/"[^"]*"|\S+/g) ?? [];
+  const args = words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
+  if (entry === undefined) return args;
+  // Its Worker lies beside it.
+  const readable = args.map((arg) => arg.startsWith("--allow-read=") ? `${arg},${dirname(entry)}` : arg);
+  return [...readable.slice(0, -1), entry];
 }

@@ -15,6 +15,8 @@ test("the defaults serve this machine only", () => {
     hangSeconds: 120,
     gpuMemoryBytes: null,
     allowPrivateUrls: false,
+    corsOrigins: [],
+    trustProxy: false,
     logLevel: "info",
   });
   expect(readEnv({ PORT: "", REVERIE_TOKEN: "" }).port).toBe(8000);
@@ -29,6 +31,14 @@ test("what is wrong is named", () => {
   expect(() => readEnv({ LOG_LEVEL: "loud" })).toThrow("LOG_LEVEL");
   expect(() => readEnv({ HOST: "0.0.0.0" })).toThrow(EnvError);
   expect(() => readEnv({ HOST: "::", REVERIE_TOKEN: " , " })).toThrow("REVERIE_TOKEN");
+});
+
+test("other origins are let in one by one", () => {
+  const read = (REVERIE_CORS_ORIGINS: string) => readEnv({ REVERIE_CORS_ORIGINS }).corsOrigins;
+  expect(read("https://a.example, http://localhost:3000,")).toEqual(["https://a.example", "http://localhost:3000"]);
+  for (const wrong of ["*", "null", "a.example", "https://a.example/", "https://a.example:443", "HTTPS://a.example"]) {
+    expect(() => read(wrong)).toThrow("REVERIE_CORS_ORIGINS");
+  }
 });
 
 test("loopback is localhost, 127.0.0.0/8 and ::1", () => {

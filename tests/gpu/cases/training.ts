@@ -5,7 +5,7 @@ import type { Gpu } from "#src/gpu/device.ts";
 import { describe, deviceLimits } from "#src/model/describe.ts";
 import { resolveRunConfig, type RunConfig, RunRequest, type RunRequestInput, workloadOf } from "#src/train/config.ts";
 import { Trainer } from "#src/train/trainer.ts";
-import { readTensor, writeTensor } from "#src/train/weights.ts";
+import { ArenaReader, writeTensor } from "#src/train/weights.ts";
 import { loadGpt2Fixture, movementError, type Training } from "../../fixtures/gpt2.ts";
 import { gpt2Logits, gpt2Loss, type Tensors } from "../../reference/gpt2.ts";
 import { Random } from "../../reference/random.ts";
@@ -68,7 +68,7 @@ async function readWeights({ readback, parameters }: Trainer): Promise<Map<strin
   const weights = new Map<string, Float32Array<ArrayBuffer>>();
   for (const { spec: { name } } of parameters.layout.parameters) {
     const bytes: number[] = [];
-    for await (const piece of readTensor(readback, parameters, name)) bytes.push(...piece);
+    for await (const piece of new ArenaReader(readback).tensor(parameters, name)) bytes.push(...piece);
     weights.set(name, new Float32Array(Uint8Array.from(bytes).buffer));
   }
   return weights;
@@ -135,6 +135,23 @@ export const cases: GpuCase[] = [
   pytorchCase("sgd_momentum"),
   pytorchCase("adamw"),
   pytorchCase("adamw", { maxBufferSize: 65_536 }),
+  {
+    name: "tensors are the same, whatever the windows they are read through",
+    run: (gpu) =>
+      use(gpu, configOf({}), async (trainer) => {
+        const bytesThrough = async (windowBytes: number | undefined, name: string) => {
+          const bytes: number[] = [];
+          const reader = new ArenaReader(trainer.readback, windowBytes);
+          for await (const piece of reader.tensor(trainer.parameters, name)) bytes.push(...piece);
+          return bytes;
+        };
+        for (const { spec } of trainer.parameters.layout.parameters) {
+          const whole = await bytesThrough(undefined, spec.name);
+          assert.equal(whole.length, 4 * spec.shape.reduce((product, size) => product * size, 1));
+          assert.deepEqual(await bytesThrough(1024, spec.name), whole, spec.name);
+        }
+      }),
+  },
   {
     name: "overfits one batch to a loss below 0.05",
     run: (gpu) => {

@@ -149,7 +149,7 @@ test("the OpenAPI document describes every route with its schemas", async () => 
   const documented = Object.entries(body.paths)
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
   const served = fixture.app.routes
-    .filter(({ method, path }) => method !== "ALL" && /^\/(api|hooks|healthz|readyz)/.test(path))
+    .filter(({ method, path }) => method !== "ALL" && /^\/(api|hooks|healthz|readyz|metrics)/.test(path))
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
   expect(documented.toSorted()).toEqual([...new Set(served)].toSorted());
   expect(Object.keys(body.components.schemas.RunRequest.properties)).toContain("gradient_accumulation_steps");

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";
+import { ProblemError } from "#src/errors.ts";
 import { Fixture } from "../runs/fixture.ts";
 import { call } from "./http.ts";
 
@@ -106,6 +107,25 @@ describe.each([["standard", standard], ["github", github]] as const)("signed as 
   test("what is signed and no JSON is malformed", async () => {
     const secret = await addHook(scheme);
     expect((await deliver(secret, { body: "{" })).status).toBe(400);
+  });
+
+  test("an id of any length is not kept", async () => {
+    const secret = await addHook(scheme);
+    const { status, body } = await deliver(secret, { id: "d".repeat(256) });
+    expect({ status, detail: body.detail }).toEqual({ status: 400, detail: expect.stringContaining("at most 255") });
+    expect((await deliver(secret, { id: "d".repeat(255) })).status).toBe(202);
+  });
+
+  test("a delivery that came while the queue was full may come again", async () => {
+    const secret = await addHook(scheme);
+    const create = spyOn(fixture.reverie.runner, "create").mockImplementationOnce(() => {
+      throw new ProblemError(429, "Too many requests", "the queue is full");
+    });
+    expect((await deliver(secret)).status).toBe(429);
+    expect((await deliver(secret)).status).toBe(202);
+    expect((await deliver(secret)).status).toBe(202);
+    expect(create).toHaveBeenCalledTimes(2);
+    expect(runs()).toHaveLength(1);
   });
 
   test("a run that is refused may be delivered again", async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "#src/app.ts";
-import { openLog } from "#src/log.ts";
+import { type Log, openLog } from "#src/log.ts";
+import type { Clock } from "#src/runs/clock.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import type { RunnerSettings } from "#src/runs/runner.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
@@ -38,7 +39,8 @@ export class Fixture {
       this.reverie.runner.stopTimers();
       this.#dead.push(this.reverie);
     }
-    const { tokens = [], maxUploadBytes = 1 << 20, firstReport, settings } = this.options;
+    const { tokens = [], maxUploadBytes = 1 << 20, allowPrivateUrls = false, newClock } = this.options;
+    const { firstReport, settings, log = openLog("silent") } = this.options;
     this.reverie = await openReverie({
       dataFolder: this.folder,
       tokens,
@@ -52,7 +54,9 @@ export class Fixture {
       retryMs: () => 0,
       storageLookMs: 50,
       ...settings,
-      log: openLog("silent"),
+      allowPrivateUrls,
+      clock: newClock?.(),
+      log,
       sampleText,
       openTrainer: () => {
         const trainer = new FakeTrainer();
@@ -95,5 +99,9 @@ interface FixtureOptions {
   tokens?: string[];
   maxUploadBytes?: number;
   settings?: Partial<RunnerSettings>;
+  allowPrivateUrls?: boolean;
+  /** A clock for each life of the service. */
+  newClock?: () => Clock;
+  log?: Log;
   firstReport?: Parameters<FakeTrainer["report"]>[0];
 }

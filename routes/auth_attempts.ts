@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import type { Context } from "hono";
+import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { ProblemError, TooManyRequestsError } from "#src/errors.ts";
+import type { Log } from "#src/log.ts";
+import type { AppEnv } from "./common.ts";
+
+const MAX_FAILURES = 10;
+const WINDOW_SECONDS = 60;
+const KNOWN_SECONDS = 3600;
+
+/**
+ * Bounds the guesses at tokens, sessions and signatures from one address. A credential that was good from there within
+ * the hour is looked at all the same: somebody else's failures behind the same address lock out nobody who is in.
+ */
+export class AuthAttempts {
+  readonly #failures = new RateLimiterMemory({ points: MAX_FAILURES, duration: WINDOW_SECONDS });
+  readonly #known = new RateLimiterMemory({ points: 1, duration: KNOWN_SECONDS });
+
+  constructor(private readonly log: Log, private readonly trustProxy: boolean) {}
+
+  /**
+   * What `verify` answers; a 401 that it throws counts against the address. `credential` is what is guessed.
+   * @throws {TooManyRequestsError} before `verify` is called
+   */
+  async attempt<T>(c: Context<AppEnv>, credential: string, verify: () => T): Promise<T> {
+    const address = this.#addressOf(c);
+    if (address === undefined) return verify();
+    const known = `${address} ${createHash("sha256").update(credential).digest("base64url")}`;
+    await this.#take(c, address, known);
+    try {
+      const verified = verify();
+      await this.#failures.reward(address);
+      await this.#known.set(known, 1, KNOWN_SECONDS);
+      return verified;
+    } catch (error) {
+      if (error instanceof ProblemError && error.status === 401) {
+        this.log.warn({ address, method: c.req.method, path: c.req.path, why: error.detail }, "refused");
+      } else await this.#failures.reward(address);
+      throw error;
+    }
+  }
+
+  /** Takes a point before it is known whether it is due, so that many attempts at once are no way around. */
+  async #take(c: Context<AppEnv>, address: string, known: string): Promise<void> {
+    try {
+      await this.#failures.consume(address);
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      const last = await this.#known.get(known);
+      if (last !== null && last.msBeforeNext > 0) return;
+      const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+      this.log.warn({ address, method: c.req.method, path: c.req.path, seconds }, "too many failed attempts");
+      throw new TooManyRequestsError(`too many failed attempts from this address: wait ${seconds} s`, seconds);
+    }
+  }
+
+  /** Undefined where no socket is behind the request. */
+  #addressOf(c: Context<AppEnv>): string | undefined {
+    // The last entry is the nearest proxy's; those before it are whatever the client sent.
+    const forwarded = this.trustProxy ? c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim() : undefined;
+    const address = forwarded || c.env?.remoteAddress;
+    return address === undefined ? undefined : networkOf(address);
+  }
+}
+
+/** An IPv4 address as it is; of IPv6 the first 64 bits, of which one client may have all addresses. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !address.includes(":")) return mapped ?? address;
+  const [head, tail] = address.split("%")[0].split("::").map((half) => half === "" ? [] : half.split(":"));
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
+  return [...head, ...Array<string>(zeros).fill("0"), ...tail ?? []].slice(0, 4).join(":");
+}

@@ -1,0 +1,37 @@
+import type { MiddlewareHandler } from "hono";
+import { BadRequestError, ProblemError } from "#src/errors.ts";
+import type { AppEnv } from "./common.ts";
+
+const MAX_URL_CHARACTERS = 8 * 1024;
+/** Deno's server itself takes about 64 KiB and somewhat more than 100 headers, and cuts the connection past that. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Refuses what no sane client sends, before anything reads it. */
+export const limitRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const { url, headers } = c.req.raw;
+  if (url.length > MAX_URL_CHARACTERS) {
+    throw new ProblemError(414, "URI too long", `the URL may have at most ${MAX_URL_CHARACTERS} characters`);
+  }
+  let headerBytes = 0;
+  for (const [name, value] of headers) headerBytes += name.length + value.length + ": \r\n".length;
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw new ProblemError(
+      431,
+      "Request header fields too large",
+      `all headers together may have at most ${MAX_HEADER_BYTES} bytes`,
+    );
+  }
+  if (!URL.canParse(url)) throw new BadRequestError("the Host header names no host");
+  const { pathname, search } = new URL(url);
+  if (!isText(pathname + search)) throw new BadRequestError("the URL is not percent-encoded UTF-8 without NUL");
+  await next();
+};
+
+function isText(encoded: string): boolean {
+  try {
+    return !decodeURIComponent(encoded).includes("\0");
+  } catch (error) {
+    if (error instanceof URIError) return false;
+    throw error;
+  }
+}

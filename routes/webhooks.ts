@@ -1,0 +1,186 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { DELIVERY_STATUSES, EVENT_TYPES } from "#src/db/schema.ts";
+import type { Delivery, Endpoint } from "#src/runs/webhook_store.ts";
+import {
+  type AppEnv,
+  createOnce,
+  IdempotencyHeader,
+  IdParam,
+  json,
+  jsonBody,
+  listOf,
+  page,
+  PageQuery,
+  problems,
+} from "./common.ts";
+import type { Reverie } from "#src/runs/reverie.ts";
+
+const Url = z.string().max(2000).refine((text) => URL.canParse(text), "an absolute URL").openapi({
+  format: "uri",
+  description: "https or http, without user name and password. Not of a private, loopback or link-local address.",
+  example: "https://ci.example.com/reverie",
+});
+
+const Events = z.array(z.enum(EVENT_TYPES)).min(1).transform((types) => [...new Set(types)]).openapi({
+  example: ["run.succeeded", "run.failed"],
+});
+
+const Webhook = z.object({
+  id: z.string(),
+  url: z.string(),
+  events: z.array(z.enum(EVENT_TYPES)),
+  enabled: z.boolean(),
+  disabled_reason: z.string().nullable(),
+  created_at: z.string(),
+}).openapi("Webhook");
+
+const DeliveryView = z.object({
+  id: z.string().openapi({ description: "The `webhook-id` of every attempt." }),
+  webhook_id: z.string(),
+  type: z.enum(["ping", ...EVENT_TYPES]),
+  status: z.enum(DELIVERY_STATUSES),
+  attempts: z.int(),
+  next_attempt_at: z.string().nullable(),
+  last_attempt_at: z.string().nullable(),
+  response_status: z.int().nullable().openapi({ description: "Of the last attempt; null where nothing answered." }),
+  error: z.string().nullable().openapi({ description: "Of the last attempt." }),
+  created_at: z.string(),
+}).openapi("WebhookDelivery");
+
+const create = createRoute({
+  method: "post",
+  path: "/",
+  summary: "Add an outbound webhook",
+  description:
+    "Each event is POSTed as `{type, timestamp, data}`, signed as Standard Webhooks, at least once and in no " +
+    "promised order; `data` is the event's, with `run_id` and `sequence`. What is not answered with a 2xx within 15 s " +
+    "is sent again, later and later, for three days. A 410 disables the webhook.",
+  request: { headers: IdempotencyHeader, body: jsonBody(z.strictObject({ url: Url, events: Events })) },
+  responses: {
+    201: json(
+      Webhook.extend({ secret: z.string() }).openapi("WebhookWithSecret"),
+      "Added; the secret is shown only here",
+    ),
+    ...problems(400, 401, 409, 413, 415, 422),
+  },
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/",
+  summary: "Outbound webhooks, newest first",
+  request: { query: PageQuery },
+  responses: { 200: json(listOf(Webhook), "A page"), ...problems(400, 401) },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/{id}",
+  summary: "An outbound webhook",
+  request: { params: IdParam },
+  responses: { 200: json(Webhook, "The webhook, without its secret"), ...problems(401, 404) },
+});
+
+const patch = createRoute({
+  method: "patch",
+  path: "/{id}",
+  summary: "Change an outbound webhook's URL or events, or disable or enable it",
+  description: "Disabling fails the deliveries that wait; they can be redelivered once it is enabled again.",
+  request: {
+    params: IdParam,
+    body: jsonBody(z.strictObject({ url: Url.optional(), events: Events.optional(), enabled: z.boolean().optional() })),
+  },
+  responses: { 200: json(Webhook, "The webhook"), ...problems(400, 401, 404, 413, 415, 422) },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/{id}",
+  summary: "Delete an outbound webhook with its deliveries",
+  request: { params: IdParam },
+  responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
+});
+
+const deliveries = createRoute({
+  method: "get",
+  path: "/{id}/deliveries",
+  summary: "A webhook's deliveries, newest first",
+  description: "Those that are done with are kept for 30 days, and the newest 10,000.",
+  request: { params: IdParam, query: PageQuery },
+  responses: { 200: json(listOf(DeliveryView), "A page"), ...problems(400, 401, 404) },
+});
+
+const redeliver = createRoute({
+  method: "post",
+  path: "/{id}/deliveries/{delivery_id}/redeliver",
+  summary: "Send a delivery again at once, whatever became of it",
+  request: { params: IdParam.extend({ delivery_id: z.string().min(1).max(200) }) },
+  responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409) },
+});
+
+const ping = createRoute({
+  method: "post",
+  path: "/{id}/ping",
+  summary: "Send a message of type `ping`",
+  request: { params: IdParam, headers: IdempotencyHeader },
+  responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409, 422) },
+});
+
+/** `/api/webhooks` */
+export function webhookRoutes(reverie: Reverie) {
+  const { webhooks, deliverer } = reverie;
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(create, async (c) => {
+    const { url, events } = c.req.valid("json");
+    const { body } = await createOnce(c, reverie, () => {
+      const { endpoint, secret } = webhooks.create(url, events);
+      return { status: 201, body: { ...show(endpoint), secret } };
+    });
+    return c.json(body, 201);
+  });
+
+  app.openapi(list, (c) => {
+    const { limit, after = null } = c.req.valid("query");
+    return c.json(page(webhooks.list({ after, limit: limit + 1 }), limit, show, ({ id }) => id), 200);
+  });
+
+  app.openapi(get, (c) => c.json(show(webhooks.get(c.req.valid("param").id)), 200));
+
+  app.openapi(patch, (c) => c.json(show(webhooks.update(c.req.valid("param").id, c.req.valid("json"))), 200));
+
+  app.openapi(remove, (c) => {
+    webhooks.remove(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+
+  app.openapi(deliveries, (c) => {
+    const { limit, after = null } = c.req.valid("query");
+    const rows = webhooks.deliveries(c.req.valid("param").id, { after, limit: limit + 1 });
+    return c.json(page(rows, limit, showDelivery, ({ id }) => id), 200);
+  });
+
+  app.openapi(redeliver, (c) => {
+    const { id, delivery_id } = c.req.valid("param");
+    const delivery = webhooks.redeliver(id, delivery_id);
+    deliverer.wake();
+    return c.json(showDelivery(delivery), 202);
+  });
+
+  app.openapi(ping, async (c) => {
+    const { id } = c.req.valid("param");
+    const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showDelivery(webhooks.ping(id)) }));
+    deliverer.wake();
+    return c.json(body, 202);
+  });
+
+  return app;
+}
+
+function show({ id, url, events, disabled_reason, created_at }: Endpoint): z.output<typeof Webhook> {
+  return { id, url, events, enabled: disabled_reason === null, disabled_reason, created_at };
+}
+
+function showDelivery({ body: _, type, ...delivery }: Delivery) {
+  return { ...delivery, type: type as z.output<typeof DeliveryView>["type"] };
+}
