@@ -8,7 +8,7 @@ import { Lives } from "./lives.ts";
 import { BODY, expectSame, type Outcome, outcomeOf, undisturbed } from "./outcome.ts";
 import { randomOf } from "./seed.ts";
 
-const SHORT = { ...BODY, max_steps: 300 };
+const SHORT = { ...BODY, max_steps: 1500 };
 
 /** Ways a file can go bad. Each gives what it did. */
 const DAMAGES = {
@@ -73,7 +73,7 @@ test("a corrupt checkpoint is noticed, said and not used; the one before it lead
   try {
     for (let i = 0; i < files.length; i++) {
       // Past the newest that is to be lost, so that each life makes a new one.
-      await client.stepped(id, 51 + 25 * i);
+      await client.stepped(id, 51 + 100 * i);
       await lives.kill();
       const [newest] = folders(lives.dataFolder, id);
       const [what, damage] = damages[i % damages.length];

@@ -20,7 +20,9 @@ export type FaultKind =
 
 export interface Fault {
   kind: FaultKind;
-  /** Strikes at this submit to the GPU's queue since the trainer was given a run. */
+  /** Strikes once the trainer has taken so many checkpoints of its run … */
+  checkpoints: number;
+  /** … at this submit to the GPU's queue after the last of them. */
   submit: number;
 }
 

@@ -16,6 +16,16 @@ self.addEventListener("message", ({ data }) => {
   started ||= data.type === "start";
 });
 
+let checkpoints = 0;
+const { postMessage } = self;
+self.postMessage = (report: { type: string }) => {
+  if (report.type === "checkpointed") {
+    checkpoints++;
+    submits = 0;
+  }
+  postMessage.call(self, report);
+};
+
 const { requestDevice } = GPUAdapter.prototype;
 GPUAdapter.prototype.requestDevice = async function (...args) {
   return device = await requestDevice.apply(this, args);
@@ -24,7 +34,9 @@ GPUAdapter.prototype.requestDevice = async function (...args) {
 const { submit } = GPUQueue.prototype;
 GPUQueue.prototype.submit = function (...args) {
   const [fault, ...rest] = plan.left;
-  if (started && struck === null && fault !== undefined && ++submits >= fault.submit) {
+  submits++;
+  const isDue = fault !== undefined && checkpoints >= fault.checkpoints && submits >= fault.submit;
+  if (started && struck === null && isDue) {
     plan.left = rest;
     strike(struck = fault);
   }

@@ -18,8 +18,10 @@ type Moment = "steps" | "checkpoint" | "event" | "start";
 const MOMENTS: readonly Moment[] = ["steps", "steps", "checkpoint", "event", "start"];
 /** A server is ready after about this long, and its run is on its way a little later. */
 const START_MS = 1500;
-/** A checkpoint takes 0.6 s to write, the 50 steps up to the next 0.1 s. */
-const LIFE_MS = 1400;
+/** A checkpoint comes every 0.3 s … */
+const LIFE_MS = 1200;
+/** … and takes a quarter of that to write. */
+const WRITE_MS = 80;
 /** Five crashes in a row without a checkpoint end a run: after these, the next life is left until it has taken one. */
 const MOST_STALLED_ATTEMPTS = 2;
 
@@ -38,7 +40,7 @@ async function live(kind: Moment, lives: Lives, follower: Follower, random: Rand
         const found = temporaryFolders(lives.dataFolder).find((path) => !seen.has(path) && seen.add(path));
         return seen.size >= nth && found;
       }, { everyMs: 1 });
-      const lateMs = random.below(600);
+      const lateMs = random.below(WRITE_MS);
       await delay(lateMs);
       const whole = temporaryFolders(lives.dataFolder).includes(path) ? "in" : "after";
       return `${whole} the writing of a checkpoint, ${lateMs} ms after it began`;

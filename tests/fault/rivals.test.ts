@@ -7,7 +7,7 @@ import { Lives } from "./lives.ts";
 import { BODY, expectSame, outcomeOf, undisturbed } from "./outcome.ts";
 
 /** Enough for the rivals to come and go in, and no more. */
-const SHORT = { ...BODY, max_steps: 400, checkpoint: { every: 100, keep: 3 } };
+const SHORT = { ...BODY, max_steps: 1000, checkpoint: { every: 100, keep: 3 } };
 
 /** Waits until the server is ready or has ended, and says which. */
 async function outcomeOfStart(server: RunningServer): Promise<"ready" | "refused"> {

@@ -12,7 +12,7 @@ import { checkRemains } from "./remains.ts";
 import { delay, randomOf } from "./seed.ts";
 
 const TIMEOUT_MS = 120_000;
-const SHORT = { ...BODY, max_steps: 500, checkpoint: { every: 100, keep: 3 } };
+const SHORT = { ...BODY, max_steps: 1000, checkpoint: { every: 100, keep: 3 } };
 /** The database, a text, six checkpoints, and the room that a server wants to see before it goes on. */
 const DISK_MEGABYTES = 24;
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { denoPath, ROOT } from "./deno.ts";
 import { waitFor } from "./wait_for.ts";
@@ -106,10 +106,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/**
- * What follows `deno` in the serve task: permissions, flags and the entry point, which is the last; or another entry in
- * its place, which may read the tests.
- */
+/** What follows `deno` in the serve task: permissions, flags and the entry point, which is the last, or another in its place. */
 export function serveArguments(env: Record<string, string | undefined>, entry?: string): string[] {
   const { tasks } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { tasks: { serve: { command: string } } };
   const [, finder, server] = /^FOLDER=\$\(deno ([^)]*)\) && deno (.*)$/.exec(tasks.serve.command) ?? [];
@@ -118,5 +115,7 @@ export function serveArguments(env: Record<string, string | undefined>, entry?: 
   const words = server.match(/"[^"]*"|\S+/g) ?? [];
   const args = words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
   if (entry === undefined) return args;
-  return [...args.slice(0, -1).map((word) => word.replace("--allow-read=", "--allow-read=tests,")), entry];
+  // Its Worker lies beside it.
+  const readable = args.map((arg) => arg.startsWith("--allow-read=") ? `${arg},${dirname(entry)}` : arg);
+  return [...readable.slice(0, -1), entry];
 }
