@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { RangeNotSatisfiableError } from "#src/errors.ts";
+import { NotFoundError, RangeNotSatisfiableError } from "#src/errors.ts";
 
 /** An immutable file: its hash names its content, so it is a strong ETag. */
 export interface ServedFile {
@@ -35,7 +35,7 @@ export function serveFile(request: Request, file: ServedFile): Promise<Response>
   headers.set("content-length", String(to - from + 1));
   if (range) headers.set("content-range", `bytes ${from}-${to}/${file.bytes}`);
   if (request.method === "HEAD") return new Response(null, { headers });
-  return stream(file.path, from, to).then((body) => new Response(body, { status: range ? 206 : 200, headers }));
+  return stream(file, from, to).then((body) => new Response(body, { status: range ? 206 : 200, headers }));
 }
 
 /** `to` is included. A header that is no single byte range is ignored, as the RFC says. */
@@ -57,8 +57,11 @@ function matchesEtag(ifNoneMatch: string | null, etag: string): boolean {
   return ifNoneMatch.split(",").map((tag) => tag.trim().replace(/^W\//, "")).some((tag) => tag === "*" || tag === etag);
 }
 
-async function stream(path: string, from: number, to: number): Promise<ReadableStream<Uint8Array>> {
-  const file = await open(path, "r");
+/** @throws {NotFoundError} where the file was taken away behind our back */
+async function stream({ path, name }: ServedFile, from: number, to: number): Promise<ReadableStream<Uint8Array>> {
+  const file = await open(path, "r").catch((error) => {
+    throw error.code === "ENOENT" ? new NotFoundError("file", name) : error;
+  });
   let position = from;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { Fixture } from "../runs/fixture.ts";
 import { parseRange } from "#routes/serve_file.ts";
 import { call } from "./http.ts";
@@ -95,6 +96,12 @@ describe("a file", () => {
     expect((await get({ "if-none-match": '"x"' })).status).toBe(200);
     expect((await get({ range: "bytes=0-0", "if-range": etag })).status).toBe(206);
     expect((await get({ range: "bytes=0-0", "if-range": '"x"' })).status).toBe(200);
+  });
+
+  test("that was taken away behind our back is not there", async () => {
+    const [checkpoint] = fixture.reverie.checkpoints.ofRun(runId);
+    rmSync(join(fixture.reverie.checkpoints.folder(checkpoint), "model.safetensors"));
+    expect((await get()).status).toBe(404);
   });
 
   test.each(["nope.bin", "..%2F..%2Fsecret.key", "%2e%2e", ".."])("named %s is not there", async (name) => {
