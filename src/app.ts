@@ -97,25 +97,33 @@ export function createApp(reverie: Reverie): OpenAPIHono<AppEnv> {
         headers: { allow: allow.join(", ") },
       })
       : new ProblemError(404, "Not found", `there is no ${c.req.path}`);
-    return answer(problem, c.var.requestId);
+    return answerProblem(problem, c.var.requestId);
   });
   app.onError((error, c) => {
-    if (error instanceof ProblemError) return answer(error, c.var.requestId);
+    if (error instanceof ProblemError) return answerProblem(error, c.var.requestId);
     if (error instanceof HTTPException) {
       // Thrown by Hono's own checks of a JSON body.
       const problem = error.status === 415
         ? new UnsupportedMediaTypeError(c.req.header("content-type"), "application/json")
         : new ProblemError(error.status, "Bad request", error.message);
-      return answer(problem, c.var.requestId);
+      return answerProblem(problem, c.var.requestId);
+    }
+    if (isBrokenOff(error, c.req.raw)) {
+      return answerProblem(new BadRequestError("the request broke off"), c.var.requestId); // nobody may be there to read it
     }
     reverie.log.error({ err: error, request_id: c.var.requestId }, "a request failed");
-    return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
+    return answerProblem(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
   });
   return app;
 }
 
+/** The client went away before it had sent its body. */
+function isBrokenOff(error: Error, request: Request): boolean {
+  return ("code" in error && error.code === "ECONNRESET") || request.signal.aborted;
+}
+
 /** RFC 9457; `facts` are members of their own. */
-function answer({ status, title, detail, extra }: ProblemError, requestId: string): Response {
+export function answerProblem({ status, title, detail, extra }: ProblemError, requestId: string): Response {
   const { errors, headers, facts } = extra;
   const body = {
     type: "about:blank",
