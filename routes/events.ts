@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { EVENT_TYPES } from "#src/db/schema.ts";
+import { PulledBody } from "#src/pulled_body.ts";
 import type { EventFilter, EventLog } from "#src/runs/event_log.ts";
 import type { Follower } from "#src/runs/followers.ts";
 import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
@@ -95,16 +96,7 @@ function cursorOf(query: { after?: string }, headers: { "last-event-id"?: string
 
 /** Server-sent events, pulled by the client: nothing is read from the log before the socket takes it. */
 function streamEvents(follower: Follower): Response {
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(OPEN), // sends the headers before the first event
-    async pull(controller) {
-      const messages = await follower.next();
-      if (messages === null) controller.close();
-      else controller.enqueue(messages);
-    },
-    cancel: () => follower.leave(),
-  });
-  return new Response(body, {
+  return new Response(new PulledBody(follower), {
     headers: {
       "content-type": "text/event-stream",
       "cache-control": "no-cache, no-transform",
@@ -112,5 +104,3 @@ function streamEvents(follower: Follower): Response {
     },
   });
 }
-
-const OPEN = new TextEncoder().encode(": open\n\n");

@@ -99,15 +99,13 @@ export class EventLog {
       .limit(limit).all();
   }
 
-  /** Follows from after `after`; one of a single run ends with the run. Whoever stops asking must `leave()`. */
+  /** Follows from after `after`; a follower of one run ends with the run. Whoever stops asking must `leave()`. */
   follow(filter: EventFilter, after: number): Follower {
     const source = {
       read: (cursor: number) => this.#tail.after(cursor, filter) ?? this.#readOld(cursor, filter),
       isOver: () => this.#isOver(filter),
     };
-    const follower = new Follower(this.#followers, source, filter, after);
-    this.#followers.add(follower);
-    return follower;
+    return new Follower(this.#followers, source, filter, after);
   }
 
   /** What the tail no longer holds, up to where it begins to be read: so the next read goes on there. */

@@ -26,9 +26,11 @@ export class Follower {
 
   /**
    * Whole messages of a stream of server-sent events, each event once and in order, or a comment as heartbeat; null at
-   * the end: it left, or there is nothing left to replay and nothing will come. One call at a time.
+   * the end: it left, or there is nothing left to replay and nothing will come. One call at a time; the first one makes
+   * it a follower, so that one whose stream nobody reads (an answer to HEAD) is none.
    */
   async next(): Promise<Uint8Array | null> {
+    if (!this.#left) this.followers.add(this);
     try {
       while (!this.#left) {
         const { bytes, cursor } = this.source.read(this.cursor);
@@ -95,6 +97,7 @@ export class Followers {
   add(follower: Follower): void {
     const { runId } = follower.filter;
     const same = this.#byRun.get(runId) ?? new Set();
+    if (same.has(follower)) return;
     this.#byRun.set(runId, same.add(follower));
     this.#count++;
     this.#timer ??= setInterval(() => this.#beat(), this.heartbeatMs / 15);

@@ -52,9 +52,11 @@ describe("a follower", () => {
   });
 
   test("is counted until it leaves", async () => {
-    const [first, second] = [events.follow({ runId }, 1), events.follow({}, 1)];
-    expect(events.followers).toBe(2);
+    const [first, second, unread] = [events.follow({ runId }, 1), events.follow({}, 0), events.follow({}, 0)];
     const waiting = first.next();
+    await second.next();
+    expect(events.followers).toBe(2);
+    unread.leave();
     first.leave();
     first.leave();
     expect(await waiting).toBeNull();
