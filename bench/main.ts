@@ -10,6 +10,7 @@ import { parseOptions, USAGE } from "./options.ts";
 import { findPeers } from "./peers.ts";
 import { race, standings } from "./race.ts";
 import { machineSection, type Report, type Section, stepsSection, toConsole, toMarkdown } from "./report.ts";
+import { benchStreams } from "./streams.ts";
 import { createTrainer } from "./trainer.ts";
 import { randomBatches, shapeOf, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
@@ -25,10 +26,15 @@ const PROFILED_MS = 60_000;
 
 const [load] = loadavg();
 const options = readOptions();
+const sections: Section[] = [];
+if (options.streams) {
+  show(await benchStreams(options.rounds, progress));
+  if (options.markdown) await Deno.writeTextFile(options.markdown, sections.map(toMarkdown).join("\n"));
+  Deno.exit();
+}
 const peers = await findPeers(options.peers);
 pinBackend();
 const gpu = await Gpu.open(navigator.gpu);
-const sections: Section[] = [];
 const report: Report = {
   date: new Date().toISOString(),
   machine: {

@@ -9,6 +9,8 @@ export interface Options {
   peers: string[] | null;
   kernels: boolean;
   profile: boolean;
+  /** In place of all the above: what clients of a run's events cost while it trains. */
+  streams: boolean;
   /** Whether kernels' variants are chosen as before a run; otherwise the defaults. */
   tuning: boolean;
   json: string | null;
@@ -21,6 +23,7 @@ export const USAGE = `deno task bench [S] [M] [L]   training steps at these size
   --no-peers          Reverie alone
   --kernels           every kernel of a step at every shape, and its share of the ceiling
   --profile           each kernel's share of a step
+  --streams           alone: what 1,000 clients of a run's events cost a server while it trains, over --rounds windows
   --no-tuning         every kernel's default variant
   --json FILE, --markdown FILE
   PYTHON=… names a Python with PyTorch, LLM_C=… a checkout of llm.c`;
@@ -36,6 +39,7 @@ export function parseOptions(args: string[]): Options {
       "no-peers": { type: "boolean", default: false },
       kernels: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
+      streams: { type: "boolean", default: false },
       "no-tuning": { type: "boolean", default: false },
       json: { type: "string" },
       markdown: { type: "string" },
@@ -52,6 +56,7 @@ export function parseOptions(args: string[]): Options {
     peers: values["no-peers"] ? [] : values.peers?.split(",").filter((name) => name !== "") ?? null,
     kernels: values.kernels,
     profile: values.profile,
+    streams: values.streams,
     tuning: !values["no-tuning"],
     json: values.json ?? null,
     markdown: values.markdown ?? null,

@@ -1,8 +1,8 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { EVENT_TYPES } from "#src/db/schema.ts";
-import type { EventFilter, EventLog, RunEvent } from "#src/runs/event_log.ts";
-import { isFinished } from "#src/runs/states.ts";
+import type { EventFilter, EventLog } from "#src/runs/event_log.ts";
 import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
+import { eventStream } from "./event_stream.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 const EventType = z.enum(EVENT_TYPES);
@@ -65,23 +65,14 @@ export function eventRoutes({ events, runs }: Reverie) {
     const { type } = c.req.valid("query");
     const filter = { runId: id, types: type === undefined ? undefined : [type].flat() };
     if (wantsList(c.req.header("accept"))) return c.json(listPage(events, filter, c.req.valid("query")), 200);
-    const isOver = () => {
-      const run = runs.find(id);
-      return run === undefined || isFinished(run.status);
-    };
-    return streamEvents(
-      events,
-      filter,
-      cursorOf(c.req.valid("query"), c.req.valid("header")),
-      isOver,
-    );
+    return eventStream(events.follow(filter, cursorOf(c.req.valid("query"), c.req.valid("header"))));
   });
 
   app.openapi(ofAll, (c) => {
     const { type } = c.req.valid("query");
     const filter = { types: type === undefined ? undefined : [type].flat() };
     if (wantsList(c.req.header("accept"))) return c.json(listPage(events, filter, c.req.valid("query")), 200);
-    return streamEvents(events, filter, cursorOf(c.req.valid("query"), c.req.valid("header")));
+    return eventStream(events.follow(filter, cursorOf(c.req.valid("query"), c.req.valid("header"))));
   });
 
   return app;
@@ -100,37 +91,4 @@ function listPage(events: EventLog, filter: EventFilter, query: z.output<typeof 
 /** A reconnecting browser sends both, and the header is the newer one. */
 function cursorOf(query: { after?: string }, headers: { "last-event-id"?: string }): number {
   return numericCursor(headers["last-event-id"] || query.after) ?? 0;
-}
-
-/** Server-sent events, pulled by the client: nothing is read from the log before the socket takes it. */
-function streamEvents(
-  events: EventLog,
-  filter: EventFilter,
-  after: number,
-  isOver?: () => boolean,
-): Response {
-  const gone = new AbortController();
-  const batches = events.follow(filter, { after, isOver, signal: gone.signal });
-  const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(": open\n\n")), // sends the headers before the first event
-    async pull(controller) {
-      const { value: batch, done } = await batches.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(batch.length === 0 ? ": ping\n\n" : batch.map(message).join("")));
-    },
-    cancel: () => gone.abort(),
-  });
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache, no-transform",
-      "x-accel-buffering": "no",
-    },
-  });
-}
-
-function message(event: RunEvent): string {
-  const { type, run_id, sequence, timestamp, data } = event;
-  return `id: ${sequence}\nevent: ${type}\ndata: ${JSON.stringify({ type, run_id, sequence, timestamp, data })}\n\n`;
 }

@@ -143,25 +143,35 @@ export function createApp(
         headers: { allow: allow.join(", ") },
       })
       : new ProblemError(404, "Not found", `there is no ${c.req.path}`);
-    return answer(problem, c.var.requestId);
+    return answerProblem(problem, c.var.requestId);
   });
   app.onError((error, c) => {
-    if (error instanceof ProblemError) return answer(error, c.var.requestId);
+    if (error instanceof ProblemError) return answerProblem(error, c.var.requestId);
     if (error instanceof HTTPException) {
       // Thrown by Hono's own checks of a JSON body.
       const problem = error.status === 415
         ? new UnsupportedMediaTypeError(c.req.header("content-type"), "application/json")
         : new ProblemError(error.status, "Bad request", error.message);
-      return answer(problem, c.var.requestId);
+      return answerProblem(problem, c.var.requestId);
+    }
+    if (isBrokenOff(error, c.req.raw)) {
+      return answerProblem(new BadRequestError("the request broke off"), c.var.requestId); // nobody may be there to read it
     }
     reverie.log.error({ err: error }, "a request failed");
-    if (isStorageError(error)) return answer(new StorageUnavailableError(describeStorageError(error)), c.var.requestId);
-    return answer(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
+    if (isStorageError(error)) {
+      return answerProblem(new StorageUnavailableError(describeStorageError(error)), c.var.requestId);
+    }
+    return answerProblem(new ProblemError(500, "Internal error", "the server's log says more"), c.var.requestId);
   });
   return app;
 }
 
-function answer(problem: ProblemError, requestId: string): Response {
+/** The client went away before it had sent its body. */
+function isBrokenOff(error: Error, request: Request): boolean {
+  return ("code" in error && error.code === "ECONNRESET") || request.signal.aborted;
+}
+
+export function answerProblem(problem: ProblemError, requestId: string): Response {
   const headers = { ...problem.extra.headers, "content-type": "application/problem+json" };
   return Response.json(problemOf(problem, requestId), { status: problem.status, headers });
 }

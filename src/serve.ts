@@ -1,10 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { createApp } from "./app.ts";
+import { answerProblem, createApp } from "./app.ts";
 import { describeStorageError, isStorageError } from "./data/storage_error.ts";
 import { sampleText } from "./data/sample_corpus.ts";
 import { EnvError, readEnv } from "./env.ts";
+import { BadRequestError } from "./errors.ts";
+import { type HttpServer, listen } from "./http_server.ts";
 import { openLog } from "./log.ts";
 import { openReverie } from "./runs/reverie.ts";
 import type { DeviceState } from "./runs/runner.ts";
@@ -21,13 +23,13 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
 
   const reverie = await openReverie({ ...env, log, openTrainer, sampleText });
   const app = createApp(reverie, env);
-  let server: Deno.HttpServer;
+  let server: HttpServer | undefined;
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, "stopping");
-    const drained = server.shutdown(); // takes no new connection; ends when the open ones are answered
+    const drained = server?.close(); // takes no new connection; ends when the open ones are answered
     await reverie.stop();
     await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
     reverie.close();
@@ -39,18 +41,12 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
   Deno.addSignalListener("SIGINT", () => void stop("SIGINT"));
 
   try {
-    server = Deno.serve({
-      hostname: env.host,
-      port: env.port,
-      onListen: ({ hostname, port }) => {
-        const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-        console.log(`Reverie listens on http://${host}:${port} with ${nameDevice(reverie.runner.device)}`);
-      },
-      onError: (error) => {
-        log.error({ err: error }, "a response failed");
-        return new Response(null, { status: 500 });
-      },
-    }, (request, { remoteAddr }) => app.fetch(request, { remoteAddress: remoteAddr.hostname }));
+    server = await listen(env.host, env.port, {
+      answer: (request, remoteAddress) => app.fetch(request, { remoteAddress }),
+      refuse: ({ message }) => answerProblem(new BadRequestError(message), crypto.randomUUID()),
+    });
+    const host = server.hostname.includes(":") ? `[${server.hostname}]` : server.hostname;
+    console.log(`Reverie listens on http://${host}:${server.port} with ${nameDevice(reverie.runner.device)}`);
   } catch (error) {
     stopping = true;
     await reverie.stop(); // a queued run may have started already

@@ -9,6 +9,7 @@ describe("parseOptions", () => {
       peers: null,
       kernels: false,
       profile: false,
+      streams: false,
       tuning: true,
       json: null,
       markdown: null,
@@ -16,14 +17,16 @@ describe("parseOptions", () => {
   });
 
   test("everything said", () => {
-    const args = "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --no-tuning --json a.json --markdown a.md"
-      .split(" ");
+    const args =
+      "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --streams --no-tuning --json a.json --markdown a.md"
+        .split(" ");
     expect(parseOptions(args)).toEqual({
       workloads: ["L"],
       rounds: 0,
       peers: ["jax-js", "pytorch-cpu"],
       kernels: true,
       profile: true,
+      streams: true,
       tuning: false,
       json: "a.json",
       markdown: "a.md",
