@@ -500,8 +500,8 @@ export class Runner {
   }
 
   /**
-   * A running run lost its trainer: back to the queue, to go on from its last checkpoint, or given up. Gives how many
-   * crashes in a row it had without progress.
+   * A running run lost its trainer: back to the queue, to go on from its last checkpoint, or given up. Gives how often
+   * the next run to start has crashed without progress.
    */
   #putBack(id: string, cause: string, { crashed }: { crashed: boolean }): number {
     const { db, runs, events } = this.deps;
@@ -518,10 +518,10 @@ export class Runner {
         const finished_at = now();
         runs.update(id, { status: "failed", error, attempts, stalled_attempts, finished_at, ...NO_LEASE });
         events.append(id, "run.failed", { step: run.step, error, attempts });
-      } else {
-        runs.update(id, { status: "queued", attempts, stalled_attempts, ...NO_LEASE });
-        events.append(id, "run.interrupted", { step: run.step, attempts, cause });
+        return 1; // the next run has done nothing yet
       }
+      runs.update(id, { status: "queued", attempts, stalled_attempts, ...NO_LEASE });
+      events.append(id, "run.interrupted", { step: run.step, attempts, cause });
       return stalled_attempts;
     });
   }

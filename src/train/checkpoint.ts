@@ -30,6 +30,8 @@ export const TrainerState = z.object({
   skipped_steps: z.int().min(0),
   /** Of these, those since the last step that was not. */
   skipped_in_a_row: z.int().min(0).default(0),
+  /** Of the last step; null before the first. */
+  train_loss: z.number().nullable().default(null),
   /** What was due at this step and not done when the run was stopped. */
   owed: z.array(z.enum(["evaluate", "sample"])).default([]),
   /** The variants of kernels that the run trains with: others may round differently. Defaults, where there are none. */

@@ -155,6 +155,7 @@ class RunLoop {
       this.#tokensSeen = state.tokens_seen;
       this.#skippedSteps = state.skipped_steps;
       this.#skippedInARow = state.skipped_in_a_row;
+      this.#trainLoss = state.train_loss;
       this.#owed = state.owed;
       // Where something is owed, the checkpoint of this step is too.
       this.#checkpointedStep = state.owed.length > 0 ? null : state.step;
@@ -326,6 +327,7 @@ class RunLoop {
       tokens_seen: this.#tokensSeen,
       skipped_steps: this.#skippedSteps,
       skipped_in_a_row: this.#skippedInARow,
+      train_loss: Number.isFinite(this.#trainLoss) ? this.#trainLoss : null,
       owed: this.#owed,
     });
     this.#checkpointedStep = step;

@@ -81,8 +81,9 @@ class SmallRun {
 
   /** What must not depend on where a run was stopped. */
   outcome() {
-    const files = this.of("checkpointed").at(-1)!.files;
+    const { files, train_loss } = this.of("checkpointed").at(-1)!;
     return {
+      train_loss,
       losses: this.of("progress").flatMap(({ points }) => points.map(({ step, loss }) => ({ step, loss }))),
       evaluations: this.of("evaluated").map(({ step, val_loss }) => ({ step, val_loss })),
       samples: this.of("sampled").map(({ step, text }) => ({ step, text })),
