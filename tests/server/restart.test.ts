@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { RunningServer, startServer } from "../support/server.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { Client, type Run, SMALL_RUN } from "./client.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -60,6 +61,8 @@ test("a stop ends open streams and takes less than ten seconds", async () => {
   const { id } = await client.post<Run>("/api/runs", { ...BODY, max_steps: 100_000 });
   await client.stepped(id, 1);
   const streamed = client.stream("/api/events", null);
+  // One that has not arrived would be refused: ECONNREFUSED, or ECONNRESET.
+  await waitFor("the open stream", async () => (await (await client.fetch("/metrics")).text()).includes("clients 1\n"));
   const began = performance.now();
   expect((await server.stop("SIGTERM")).code).toBe(0);
   expect(performance.now() - began).toBeLessThan(10_000);
