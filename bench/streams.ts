@@ -69,10 +69,8 @@ export async function benchStreams(rounds: number, progress: (text: string) => v
   return {
     title: "Streams under load",
     lines: [
-      `${describeShape(shapeOf(WORKLOADS.S))}; ${rounds} rounds of ${
-        WINDOW_MS / 1000
-      } s, a run of this machine's cores and` +
-      " the clients' process share them",
+      `${describeShape(shapeOf(WORKLOADS.S))}; ${rounds} windows of ${WINDOW_MS / 1000} s each, in turns`,
+      "the clients are a process of this machine and take their share of its cores",
       `a step: ${ratioLine(quiet, busy, ({ stepMs }) => stepMs)} wall; CPU of the server, training and all: ` +
       ratioLine(quiet, busy, ({ serverCpuMs }) => serverCpuMs),
       `memory a client: ${digits((kibWith - kibBefore) / CLIENTS)} KiB of ${digits(kibBefore / 1024)} MiB before`,
@@ -185,16 +183,14 @@ class Load {
     this.#writeHistory(); // the server is the only writer there may be while a run trains
     await this.#json(`/api/runs/${this.#runId}/resume`, { method: "POST" });
     await waitFor("the run", isStatus("running"));
-    await sleep(SETTLE_MS);
+    // A run that starts takes memory for half a minute.
+    await sleep(STALL_MS / 2);
     const before = residentKib(this.server.pid);
     const clients = await this.connect({ clients: STALLED, mode: "stall" }, from);
-    await sleep(SETTLE_MS);
-    const connected = residentKib(this.server.pid);
     await sleep(STALL_MS);
     const after = residentKib(this.server.pid);
     await clients.end();
-    return `${digits((connected - before) / STALLED)} KiB each at once, ` +
-      `${digits((after - connected) / STALLED)} KiB more after ${STALL_MS / 1000} s`;
+    return `${digits((after - before) / STALLED)} KiB each after ${STALL_MS / 1000} s`;
   }
 
   #writeHistory(): void {

@@ -317,7 +317,7 @@ export class BadRequests {
   #fill(path: string, method: string): string {
     return path.replaceAll(/\{[^}]+\}/g, () => {
       const isKnown = method !== "DELETE" && this.random.uniform() < 0.6;
-      return isKnown ? pick(this.random, this.known.ids) : encodeURI(pick(this.random, ODD_PATH_PARTS.slice(2))) || "x";
+      return isKnown ? pick(this.random, this.known.ids) : pick(this.random, ODD_PATH_PARTS.slice(2));
     });
   }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import process from "node:process";
 import { Random } from "../reference/random.ts";
 import { Client, type Run, SMALL_RUN } from "../server/client.ts";
@@ -41,9 +41,9 @@ for (
     console.log(`FUZZ_SEED=${SEED}, ${count} requests to a server ${name}`);
     const before = await fuzz.remains();
     await fuzz.send(Math.min(WARM_UP, count / 2));
-    const warm = residentMib(server.pid);
+    const warm = server.residentMib;
     await fuzz.send(count);
-    const grown = residentMib(server.pid) - warm;
+    const grown = server.residentMib - warm;
     console.log(fuzz.summary(), `memory ${grown < 0 ? "" : "+"}${grown.toFixed(0)} MiB`);
     expect(fuzz.failures).toEqual([]);
     expect(fuzz.badShare).toBeGreaterThan(0.9); // or the requests are not bad enough
@@ -185,8 +185,4 @@ class TokenClient extends Client {
     if (this.token !== null) headers.set("authorization", `Bearer ${this.token}`);
     return super.fetch(path, { ...init, headers });
   }
-}
-
-function residentMib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 }

@@ -62,6 +62,11 @@ export class RunningServer implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Its resident memory, in MiB. */
+  get residentMib(): number {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))![1]) / 1024;
+  }
+
   /** Waits for the one line with its URL. @throws with its output when it ends before, or takes too long */
   async ready(timeoutMs = 60_000): Promise<this> {
     this.#url = await waitFor("the server's ready line", () => {
