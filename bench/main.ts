@@ -3,6 +3,7 @@ import { pinBackend } from "../src/gpu/backend.ts";
 import { Gpu } from "../src/gpu/device.ts";
 import { type DispatchTime, timeDispatches } from "../src/gpu/timing.ts";
 import { findCard } from "./card.ts";
+import { benchCalls } from "./calls.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { Child, type Launch } from "./child.ts";
 import { betweenDispatches, groupDispatches, kernelTable, profileTable } from "./kernels.ts";
@@ -27,8 +28,9 @@ const PROFILED_MS = 60_000;
 const [load] = loadavg();
 const options = readOptions();
 const sections: Section[] = [];
-if (options.streams) {
-  show(await benchStreams(options.rounds, progress));
+if (options.streams || options.calls) {
+  if (options.streams) show(await benchStreams(options.rounds, progress));
+  if (options.calls) { for (const name of options.workloads) show(await benchCalls(name, options.rounds, progress)); }
   if (options.markdown) await Deno.writeTextFile(options.markdown, sections.map(toMarkdown).join("\n"));
   Deno.exit();
 }

@@ -11,6 +11,8 @@ export interface Options {
   profile: boolean;
   /** In place of all the above: what clients of a run's events cost while it trains. */
   streams: boolean;
+  /** In place of them, too: what a call that drives a run takes beyond its steps. */
+  calls: boolean;
   /** Whether kernels' variants are chosen as before a run; otherwise the defaults. */
   tuning: boolean;
   json: string | null;
@@ -24,6 +26,7 @@ export const USAGE = `deno task bench [S] [M] [L]   training steps at these size
   --kernels           every kernel of a step at every shape, and its share of the ceiling
   --profile           each kernel's share of a step
   --streams           alone: what 1,000 clients of a run's events cost a server while it trains, over --rounds windows
+  --calls             alone: what a call of POST /api/runs/{id}/steps takes beyond its steps, cold and warm
   --no-tuning         every kernel's default variant
   --json FILE, --markdown FILE
   PYTHON=… names a Python with PyTorch, LLM_C=… a checkout of llm.c`;
@@ -40,6 +43,7 @@ export function parseOptions(args: string[]): Options {
       kernels: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
       streams: { type: "boolean", default: false },
+      calls: { type: "boolean", default: false },
       "no-tuning": { type: "boolean", default: false },
       json: { type: "string" },
       markdown: { type: "string" },
@@ -57,6 +61,7 @@ export function parseOptions(args: string[]): Options {
     kernels: values.kernels,
     profile: values.profile,
     streams: values.streams,
+    calls: values.calls,
     tuning: !values["no-tuning"],
     json: values.json ?? null,
     markdown: values.markdown ?? null,

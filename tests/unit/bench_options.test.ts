@@ -10,6 +10,7 @@ describe("parseOptions", () => {
       kernels: false,
       profile: false,
       streams: false,
+      calls: false,
       tuning: true,
       json: null,
       markdown: null,
@@ -18,7 +19,7 @@ describe("parseOptions", () => {
 
   test("everything said", () => {
     const args =
-      "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --streams --no-tuning --json a.json --markdown a.md"
+      "L --rounds 0 --peers jax-js,pytorch-cpu --kernels --profile --streams --calls --no-tuning --json a.json --markdown a.md"
         .split(" ");
     expect(parseOptions(args)).toEqual({
       workloads: ["L"],
@@ -27,6 +28,7 @@ describe("parseOptions", () => {
       kernels: true,
       profile: true,
       streams: true,
+      calls: true,
       tuning: false,
       json: "a.json",
       markdown: "a.md",
