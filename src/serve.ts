@@ -9,7 +9,7 @@ import { BadRequestError } from "./errors.ts";
 import { type HttpServer, listen } from "./http_server.ts";
 import { openLog } from "./log.ts";
 import { openReverie } from "./runs/reverie.ts";
-import type { DeviceState } from "./runs/runner.ts";
+import type { DeviceState } from "./runs/trainer_pool.ts";
 import type { TrainerPort } from "./runs/trainer_port.ts";
 
 /**

@@ -1,31 +1,26 @@
 import { isStorageError } from "../data/storage_error.ts";
 import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
-import type { EventType } from "../db/schema.ts";
-import { ConflictError, NoDeviceError, QueueFullError, UnprocessableError, withoutPaths } from "../errors.ts";
+import { ConflictError, QueueFullError, UnprocessableError, withoutPaths } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RunRequest } from "../train/config.ts";
-import type { DeviceInfo } from "../train/protocol.ts";
 import { admit, estimatedStepMs, trainingBytes } from "./admission.ts";
 import { CallFailedError, type CallLimits, Calls } from "./calls.ts";
 import type { CheckpointStore } from "./checkpoint_store.ts";
 import type { DatasetStore } from "./datasets.ts";
 import type { EventLog } from "./event_log.ts";
-import { LEASE_MS, Leases, NO_LEASE } from "./leases.ts";
+import { LEASE_MS, Leases } from "./leases.ts";
 import type { MetricStore } from "./metric_store.ts";
 import { PatientWriter } from "./patient_writer.ts";
 import { isRepeatable, recordEnd, recordReport, type RunReport } from "./reports.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
-import { type Action, decide, isFinished, MAX_STALLED_ATTEMPTS, type StopRequest } from "./states.ts";
+import { type Action, decide } from "./states.ts";
 import type { Storage } from "./storage.ts";
 import { StoragePauses } from "./storage_pauses.ts";
 import type { TrainerPort } from "./trainer_port.ts";
-import { TrainerSlot } from "./trainer_slot.ts";
-
-export type DeviceState =
-  | { status: "opening" }
-  | { status: "ready"; device: DeviceInfo }
-  | { status: "none"; reason: string };
+import { type DeviceState, type PoolSettings, TrainerPool } from "./trainer_pool.ts";
+import type { TrainerSlot } from "./trainer_slot.ts";
+import { Transitions } from "./transitions.ts";
 
 export interface RunnerDeps {
   db: Database;
@@ -44,17 +39,9 @@ export interface RunnerDeps {
   settings: RunnerSettings;
 }
 
-export interface RunnerSettings {
-  /** Runs at once, where memory allows. */
-  concurrency: number;
+export interface RunnerSettings extends PoolSettings {
   /** Runs in the queue, at most. */
   maxQueued: number;
-  idleSeconds: number;
-  hangSeconds: number;
-  /** Where WebGPU does not say; null: not known. */
-  gpuMemoryBytes: number | null;
-  /** Pause before the n-th attempt in a row that made no progress. */
-  retryMs?: (attempt: number) => number;
   /** How often it is looked whether a run that waits for storage can go on. */
   storageLookMs?: number;
 }
@@ -72,28 +59,20 @@ export interface StepsTaken {
 const STOP_GRACE_MS = 8000;
 /** A trainer that says nothing for this many steps hangs; the first step compiles. */
 const PATIENCE_STEPS = 30;
-/** At once at first, then 1, 2, 4 … 60 s: a driver that resets takes its time. */
-const retryMsOf = (attempt: number) => attempt <= 1 ? 0 : Math.min(60_000, 1000 * 2 ** (attempt - 2));
 
 /**
  * Takes runs through their lives: the queue is the table, each slot's trainer works on one run, and each report becomes
  * one transaction. Whatever dies, the rows say where to go on.
  */
 export class Runner {
-  #device: DeviceState = { status: "opening" };
-  readonly #opened = Promise.withResolvers<DeviceState>();
-  readonly #slots: TrainerSlot[];
+  readonly #pool: TrainerPool;
   readonly #leases: Leases;
   readonly #calls = new Calls();
   readonly #writer: PatientWriter;
   readonly #pauses: StoragePauses;
-  readonly #retryMs: (attempt: number) => number;
+  readonly #transitions: Transitions;
   /** Runs told to stop because nothing can be written, and why. */
   readonly #outOfStorage = new Map<string, string>();
-  /** Slots whose trainer crashed and that wait before they open another. */
-  readonly #resting = new Map<TrainerSlot, ReturnType<typeof setTimeout>>();
-  /** Attempts in a row to get a device back that was there. */
-  #deviceAttempts = 0;
   #leaseTimer: ReturnType<typeof setInterval> | undefined;
   #closing = false;
   #released = Promise.withResolvers<void>();
@@ -102,8 +81,7 @@ export class Runner {
 
   constructor(private readonly deps: RunnerDeps) {
     const { db, openTrainer, settings, storage, log } = deps;
-    const { concurrency, hangSeconds, idleSeconds, retryMs = retryMsOf } = settings;
-    this.#retryMs = retryMs;
+    this.#transitions = new Transitions(deps);
     this.#leases = new Leases(db);
     this.#writer = new PatientWriter({
       log,
@@ -111,21 +89,18 @@ export class Runner {
       onStuck: (cause) => this.#stopForStorage(cause),
     });
     this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run), settings.storageLookMs);
-    this.#slots = Array.from({ length: concurrency }, () =>
-      new TrainerSlot({
-        openTrainer,
-        hangMs: 1000 * hangSeconds,
-        idleMs: 1000 * idleSeconds,
-        onDevice: (device) => this.#useDevice(device),
-        onNoDevice: (reason) => this.#loseDevice(reason),
-        onReport: (slot, report) => this.#receive(slot, report),
-        onIdle: () => log.info("the GPU was given back: there is no run"),
-        onLost: (slot, cause) => this.#loseTrainer(slot, cause),
-      }));
+    this.#pool = new TrainerPool({
+      openTrainer,
+      settings,
+      log,
+      onFree: () => this.#pump(),
+      onReport: (slot, report) => this.#receive(slot, report),
+      onLost: (slot, cause) => this.#loseTrainer(slot, cause),
+    });
   }
 
   get device(): DeviceState {
-    return this.#device;
+    return this.#pool.device;
   }
 
   /** Whether another process, of another machine, trains this run. */
@@ -139,8 +114,7 @@ export class Runner {
     this.#putBackAbandoned();
     this.#pauses.watch();
     this.#leaseTimer = setInterval(() => this.#keepLeases(), LEASE_MS / 3);
-    this.#slots[0].open();
-    return this.#opened.promise;
+    return this.#pool.open();
   }
 
   /**
@@ -149,7 +123,7 @@ export class Runner {
    */
   create(request: RunRequest): RunRow {
     const { runs, events, datasets, db, settings } = this.deps;
-    const device = this.#requireDevice();
+    const device = this.#pool.requireDevice();
     const dataset = datasets.find(request.dataset);
     if (!dataset) throw unknownDataset(request.dataset);
     const { config, description } = admit(request, dataset, device);
@@ -187,14 +161,18 @@ export class Runner {
         case "refuse":
           throw new ConflictError(`cannot ${action} ${id}: ${decision.why}`);
         case "move":
-          return this.#settle(run, decision.to, decision.to === "queued" ? "run.resumed" : `run.${decision.to}`);
+          return this.#transitions.settle(
+            run,
+            decision.to,
+            decision.to === "queued" ? "run.resumed" : `run.${decision.to}`,
+          );
         case "stop":
           events.attribute(id, `run.${decision.request}`);
           return runs.update(id, { stop_requested: decision.request });
       }
     });
     if (run.status === "running" && run.stop_requested) {
-      this.#slotOf(id)?.post({ type: "stop", run_id: id, reason: run.stop_requested });
+      this.#pool.slotOf(id)?.post({ type: "stop", run_id: id, reason: run.stop_requested });
     } else if (run.status !== "queued") {
       this.#calls.end(id); // that still waited for its turn
     }
@@ -205,7 +183,7 @@ export class Runner {
   /** Asks for a checkpoint at the next burst. @throws {ConflictError} where the run does not train */
   checkpoint(id: string): RunRow {
     const run = this.deps.runs.get(id);
-    const slot = this.#slotOf(id);
+    const slot = this.#pool.slotOf(id);
     if (!slot) throw new ConflictError(`cannot take a checkpoint of ${id}: the run is ${run.status}, not running`);
     this.deps.events.attribute(id, "run.checkpointed");
     slot.post({ type: "checkpoint", run_id: id });
@@ -227,7 +205,7 @@ export class Runner {
       throw new ConflictError(`another call drives ${id}: wait for its answer`);
     }
     if (status !== "queued") throw new ConflictError(`cannot drive ${id}: the run is ${status}`);
-    this.#requireDevice();
+    this.#pool.requireDevice();
     return this.#calls.make(id, limits, () => this.#pump()).then((fromStep) => {
       const run = runs.get(id);
       return { from_step: fromStep ?? step, to_step: run.step, status: run.status, metrics: run.last_metrics };
@@ -252,21 +230,21 @@ export class Runner {
   async close(): Promise<void> {
     this.#closing = true;
     this.stopTimers();
-    for (const slot of this.#busy) slot.post({ type: "stop", run_id: slot.run!, reason: "interrupted" });
+    for (const slot of this.#pool.busy) slot.post({ type: "stop", run_id: slot.run!, reason: "interrupted" });
     let isOver = false;
     const timer = setTimeout(() => {
       isOver = true;
       this.#released.resolve();
     }, STOP_GRACE_MS);
-    while (this.#busy.length > 0 && !isOver) await this.#released.promise;
+    while (this.#pool.busy.length > 0 && !isOver) await this.#released.promise;
     clearTimeout(timer);
-    for (const { run } of this.#busy) {
+    for (const { run } of this.#pool.busy) {
       this.#writer.write(() =>
-        this.#putBack(run!, "the server stopped before the trainer answered", { crashed: false })
+        this.#transitions.putBack(run!, "the server stopped before the trainer answered", { crashed: false })
       );
     }
     this.#writer.close();
-    for (const slot of this.#slots) slot.forget();
+    this.#pool.forget();
     await this.#removals;
   }
 
@@ -274,43 +252,7 @@ export class Runner {
   stopTimers(): void {
     clearInterval(this.#leaseTimer);
     this.#pauses.close();
-    for (const timer of this.#resting.values()) clearTimeout(timer);
-  }
-
-  get #busy(): TrainerSlot[] {
-    return this.#slots.filter(({ run }) => run !== null);
-  }
-
-  #slotOf(runId: string): TrainerSlot | undefined {
-    return this.#slots.find(({ run }) => run === runId);
-  }
-
-  #requireDevice(): DeviceInfo {
-    if (this.#device.status === "ready") return this.#device.device;
-    throw new NoDeviceError(this.#device.status === "none" ? this.#device.reason : "the GPU is still being opened");
-  }
-
-  #useDevice(device: DeviceInfo): void {
-    this.#deviceAttempts = 0;
-    // The first measure stands: a later one may have been taken beside a run.
-    if (this.#device.status !== "ready") {
-      const memoryBytes = device.memoryBytes ?? this.deps.settings.gpuMemoryBytes;
-      this.#setDevice({ status: "ready", device: { ...device, memoryBytes } });
-    }
-    this.#pump();
-  }
-
-  /** At start that is how it is; later, the device may come back. */
-  #loseDevice(reason: string): void {
-    const wasThere = this.#device.status === "ready" || this.#deviceAttempts > 0;
-    this.deps.log.error({ reason }, "no GPU");
-    this.#setDevice({ status: "none", reason: withoutPaths(reason) });
-    if (wasThere && !this.#closing) this.#rest(this.#slots[0], ++this.#deviceAttempts, (slot) => slot.open());
-  }
-
-  #setDevice(state: DeviceState): void {
-    this.#device = state;
-    this.#opened.resolve(state);
+    this.#pool.stop();
   }
 
   #receive(slot: TrainerSlot, report: RunReport): void {
@@ -351,12 +293,12 @@ export class Runner {
     const { run_id: id, reason } = report;
     const cause = reason === "storage" ? report.error : this.#outOfStorage.get(id);
     if (reason === "storage" || reason === "interrupted") {
-      if (cause === undefined || this.#closing) this.#putBack(id, "the server was stopped", { crashed: false });
-      else {
+      if (cause === undefined || this.#closing) {
+        this.#transitions.putBack(id, "the server was stopped", { crashed: false });
+      } else {
         db.transaction(() => {
           const run = runs.get(id);
-          if (run.stop_requested) this.#settle(run, run.stop_requested, `run.${run.stop_requested}`);
-          else this.#pauses.pause(run, cause);
+          if (!this.#transitions.settleAsAsked(run)) this.#pauses.pause(run, cause);
         });
       }
     } else {
@@ -368,11 +310,11 @@ export class Runner {
   /** Gives free slots their runs: first those that a call waits for, then the queue's. */
   #pump(): void {
     this.#writer.write(() => {
-      while (!this.#closing && this.#device.status === "ready") {
+      while (!this.#closing && this.#pool.device.status === "ready") {
         const run = this.#next();
         if (!run || !this.#hasMemoryFor(run)) return;
-        const slot = this.#slots.find(({ isFree }) => isFree);
-        if (!slot) return this.#openSlot();
+        const slot = this.#pool.findFree();
+        if (!slot) return;
         this.#begin(slot, run);
       }
     });
@@ -389,22 +331,16 @@ export class Runner {
 
   /** Nobody overtakes: a run that does not fit beside the others waits until they are over. */
   #hasMemoryFor(run: RunRow): boolean {
-    const device = this.#requireDevice();
-    if (this.#busy.length === 0 || device.memoryBytes === null) return true;
-    const bytes = [run, ...this.#busy.map((slot) => this.deps.runs.get(slot.run!))]
+    const device = this.#pool.requireDevice();
+    if (this.#pool.busy.length === 0 || device.memoryBytes === null) return true;
+    const bytes = [run, ...this.#pool.busy.map((slot) => this.deps.runs.get(slot.run!))]
       .reduce((sum, { config }) => sum + trainingBytes(config, device), 0);
     return bytes <= device.memoryBytes;
   }
 
-  /** One more trainer, unless one is being opened. */
-  #openSlot(): void {
-    if (this.#slots.some((slot) => slot.isOpen && slot.run === null)) return;
-    this.#slots.find((slot) => !slot.isOpen && slot.run === null && !this.#resting.has(slot))?.open();
-  }
-
   #begin(slot: TrainerSlot, run: RunRow): void {
     const { runs, datasets, checkpoints, tokensFolder, tuningFolder, settings } = this.deps;
-    const device = this.#requireDevice();
+    const device = this.#pool.requireDevice();
     const dataset = datasets.get(run.dataset_id ?? run.config.dataset);
     runs.update(run.id, {
       status: "running",
@@ -436,11 +372,11 @@ export class Runner {
     this.deps.log.error({ err: cause, run_id: id }, "the trainer crashed");
     const why = `the trainer crashed: ${withoutPaths(cause.message)}`;
     this.#writer.write(() => {
-      const attempt = id === null ? 1 : this.#putBack(id, why, { crashed: true });
+      const attempt = id === null ? 1 : this.#transitions.putBack(id, why, { crashed: true });
       if (id !== null) {
         this.#calls.fail(id, new CallFailedError(`${why}; call again to go on from the last checkpoint`));
       }
-      this.#rest(slot, attempt, () => {});
+      this.#pool.rest(slot, attempt);
       this.#release(slot);
     });
   }
@@ -452,18 +388,6 @@ export class Runner {
     slot.close();
     if (run !== null) this.#calls.fail(run, new CallFailedError("another server has taken the run"));
     this.#release(slot);
-  }
-
-  #rest(slot: TrainerSlot, attempt: number, then: (slot: TrainerSlot) => void): void {
-    const ms = this.#retryMs(attempt);
-    if (ms === 0) return then(slot);
-    clearTimeout(this.#resting.get(slot));
-    const timer = setTimeout(() => {
-      this.#resting.delete(slot);
-      then(slot);
-      this.#pump();
-    }, ms);
-    this.#resting.set(slot, timer);
   }
 
   #release(slot: TrainerSlot): void {
@@ -481,8 +405,8 @@ export class Runner {
 
   #keepLeases(): void {
     try {
-      const ids = this.#busy.map(({ run }) => run!);
-      if (ids.length > 0) { for (const id of this.#leases.renew(ids)) this.#leave(this.#slotOf(id)!); }
+      const ids = this.#pool.busy.map(({ run }) => run!);
+      if (ids.length > 0) { for (const id of this.#leases.renew(ids)) this.#leave(this.#pool.slotOf(id)!); }
       this.#putBackAbandoned();
     } catch (error) {
       if (!isStorageError(error)) throw error;
@@ -494,41 +418,14 @@ export class Runner {
   #putBackAbandoned(): void {
     for (const run of this.deps.runs.withStatus("running")) {
       if (!this.#leases.isAbandoned(run)) continue;
-      this.#putBack(run.id, "the server ended without stopping the run", { crashed: true });
+      this.#transitions.putBack(run.id, "the server ended without stopping the run", { crashed: true });
       this.#pump();
     }
   }
 
-  /**
-   * A running run lost its trainer: back to the queue, to go on from its last checkpoint, or given up. Gives how often
-   * the next run to start has crashed without progress.
-   */
-  #putBack(id: string, cause: string, { crashed }: { crashed: boolean }): number {
-    const { db, runs, events } = this.deps;
-    return db.transaction(() => {
-      const run = runs.get(id);
-      if (run.stop_requested) {
-        this.#settle(run, run.stop_requested, `run.${run.stop_requested}`);
-        return 1;
-      }
-      const attempts = run.attempts + 1;
-      const stalled_attempts = run.stalled_attempts + (crashed ? 1 : 0);
-      if (crashed && stalled_attempts >= MAX_STALLED_ATTEMPTS) {
-        const error = `gave up after ${stalled_attempts} attempts without progress; the last one: ${cause}`;
-        const finished_at = now();
-        runs.update(id, { status: "failed", error, attempts, stalled_attempts, finished_at, ...NO_LEASE });
-        events.append(id, "run.failed", { step: run.step, error, attempts });
-        return 1; // the next run has done nothing yet
-      }
-      runs.update(id, { status: "queued", attempts, stalled_attempts, ...NO_LEASE });
-      events.append(id, "run.interrupted", { step: run.step, attempts, cause });
-      return stalled_attempts;
-    });
-  }
-
   /** Nothing can be written: no run may go on, since what it does could not be kept. */
   #stopForStorage(cause: string): void {
-    for (const slot of this.#busy) {
+    for (const slot of this.#pool.busy) {
       const id = slot.run!;
       this.#outOfStorage.set(id, cause);
       this.deps.runs.overlay(id, { status: "paused", waits_for_storage: true, error: cause });
@@ -538,24 +435,10 @@ export class Runner {
 
   #resumeAfterStorage(run: RunRow): void {
     this.#writer.write(() => {
-      this.deps.db.transaction(() => this.#settle(run, "queued", "run.resumed", run.stalled_attempts));
+      this.deps.db.transaction(() => this.#transitions.settle(run, "queued", "run.resumed", run.stalled_attempts));
       this.deps.storage.keepReserve();
     });
     this.#pump();
-  }
-
-  #settle(run: RunRow, status: StopRequest | "queued", event: EventType, stalled_attempts = 0): RunRow {
-    const { runs, events } = this.deps;
-    events.append(run.id, event, { step: run.step });
-    return runs.update(run.id, {
-      status,
-      stop_requested: null,
-      waits_for_storage: false,
-      error: null,
-      stalled_attempts,
-      finished_at: isFinished(status) ? now() : null,
-      ...NO_LEASE,
-    });
   }
 
   #remove(remove: () => Promise<void>): void {
