@@ -25,10 +25,10 @@ export function registerRunMetrics(registry: Registry, { db, events, runs, runne
   });
   new Gauge({
     name: "reverie_queue_length",
-    help: "Runs that wait for the device.",
+    help: "Runs that wait for their turn to train.",
     registers,
     collect() {
-      this.set(runs.withStatus("queued").length);
+      this.set(runs.queueLength());
     },
   });
   new Gauge({
