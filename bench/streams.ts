@@ -42,6 +42,14 @@ interface Window {
 
 export async function benchStreams(rounds: number, progress: (text: string) => void): Promise<Section> {
   await using server = await startServer({ env: { LOG_LEVEL: "warn" } });
+  try {
+    return await measure(server, rounds, progress);
+  } catch (error) {
+    throw new Error(`the server said:\n${server.stderr}`, { cause: error });
+  }
+}
+
+async function measure(server: RunningServer, rounds: number, progress: (text: string) => void): Promise<Section> {
   const load = new Load(server);
   progress("streams: the run compiles and warms up");
   await load.start();
@@ -58,7 +66,7 @@ export async function benchStreams(rounds: number, progress: (text: string) => v
     busy.push(await load.window(clients.pid));
     if (round === 1) kibWith = residentKib(server.pid);
     const { ended } = await clients.end();
-    if (ended > 0) throw new Error(`${ended} streams ended while the run went on\n${server.stderr}`);
+    if (ended > 0) throw new Error(`${ended} streams ended while the run went on`);
     await sleep(SETTLE_MS);
   }
   progress(`streams: ${CHECKING} clients break off and come back`);
