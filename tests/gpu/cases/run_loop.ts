@@ -333,6 +333,23 @@ export const cases: GpuCase[] = [
   stopCase("stopped in f16", isProgressTo(2), "f16"),
   stopCase("stopped after the last step, before its evaluation", isProgressTo(STEPS)),
   {
+    name: "steps without a finite gradient are skipped and counted, and ten in a row end the run with advice",
+    run: (gpu) =>
+      inFolder(async (folder) => {
+        const run = new SmallRun(gpu, folder);
+        Object.assign(run.config, { max_steps: 100, sample: { ...run.config.sample, every: 0 } });
+        const { optimizer } = run.config;
+        Object.assign(optimizer, { kind: "sgd", schedule: "constant", learning_rate: 1000, warmup_steps: 0 });
+        optimizer.grad_clip = null; // so that it explodes
+        await assert.rejects(run.attempt(), /not finite for 1\d steps in a row: lower optimizer\.learning_rate/);
+        const points = run.of("progress").flatMap((report) => report.points);
+        const skipped = points.filter(({ grad_norm }) => !Number.isFinite(grad_norm)).length;
+        assert.ok(skipped >= 10 && Number.isFinite(points[0].grad_norm), `${skipped} of ${points.length}`);
+        assert.equal(run.of("progress").at(-1)!.skipped_steps, skipped);
+        assert.ok(points.length < 100);
+      }),
+  },
+  {
     name: "a checkpoint's files have the bytes and hashes that are reported",
     run: (gpu) =>
       inFolder(async (folder) => {
