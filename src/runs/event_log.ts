@@ -1,9 +1,9 @@
-import { and, asc, desc, eq, gt, inArray, lt, lte, max } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, lt, lte, max, sql } from "drizzle-orm";
 import { now } from "../db/ids.ts";
 import type { Database } from "../db/client.ts";
 import { events, type EventType, runs } from "../db/schema.ts";
+import { type Chunk, encodeChunk, EventTail } from "./event_tail.ts";
 import { currentRequestId } from "../request_context.ts";
-import { type Chunk, encodeMessage, EventTail, join } from "./event_tail.ts";
 import { Follower, Followers } from "./followers.ts";
 import { isFinished } from "./states.ts";
 
@@ -149,11 +149,12 @@ export class EventLog {
   /** What the tail no longer holds, up to where it begins to be read: so the next read goes on there. */
   #readOld(cursor: number, filter: EventFilter): Chunk {
     const { head } = this.#tail;
-    const rows = this.db.select().from(events)
+    const { run_id, type, sequence, timestamp } = events;
+    const rows = this.db.select({ run_id, type, sequence, timestamp, json: sql<string>`${events.data}` }).from(events)
       .where(and(matches(filter), gt(events.sequence, cursor), lte(events.sequence, head)))
       .orderBy(asc(events.sequence)).limit(BATCH).all();
     const end = rows.length < BATCH ? head : rows[BATCH - 1].sequence;
-    return join(rows.map((event) => ({ sequence: event.sequence, bytes: encodeMessage(event) })), end);
+    return encodeChunk(rows, end);
   }
 
   /** For one who has read all of the tail. What was appended since may be the end that it has yet to see. */

@@ -43,7 +43,7 @@ export class EventTail {
   add(events: readonly RunEvent[]): void {
     for (const event of events) {
       const { sequence, run_id, type } = event;
-      const bytes = encodeMessage(event);
+      const bytes = encoder.encode(formatMessage(event, JSON.stringify(event.data)));
       this.#events.push({ sequence, run_id, type, bytes });
       this.#sizeBytes += bytes.length;
       this.#head = sequence;
@@ -81,7 +81,7 @@ export class EventTail {
 }
 
 /** As many whole messages as fit a chunk. @param head the cursor of who has all of them */
-export function join(messages: readonly { sequence: number; bytes: Uint8Array }[], head: number): Chunk {
+function join(messages: readonly TailEvent[], head: number): Chunk {
   let sizeBytes = 0;
   let count = 0;
   while (count < messages.length && sizeBytes < CHUNK_BYTES) sizeBytes += messages[count++].bytes.length;
@@ -99,8 +99,17 @@ export function join(messages: readonly { sequence: number; bytes: Uint8Array }[
 
 const encoder = new TextEncoder();
 
-/** One message of `text/event-stream`. */
-export function encodeMessage({ type, run_id, sequence, timestamp, data }: RunEvent): Uint8Array {
-  const json = JSON.stringify({ type, run_id, sequence, timestamp, data });
-  return encoder.encode(`id: ${sequence}\nevent: ${type}\ndata: ${json}\n\n`);
+/** One message of `text/event-stream`. @param json the event's `data` as it is stored */
+function formatMessage({ type, run_id, sequence, timestamp }: Omit<RunEvent, "data">, json: string): string {
+  const head = JSON.stringify({ type, run_id, sequence, timestamp });
+  return `id: ${sequence}\nevent: ${type}\ndata: ${head.slice(0, -1)},"data":${json}}\n\n`;
+}
+
+/** As many whole messages as fit a chunk, encoded at once. @param head the cursor of who has all of them */
+export function encodeChunk(events: readonly (Omit<RunEvent, "data"> & { json: string })[], head: number): Chunk {
+  let text = "";
+  let count = 0;
+  while (count < events.length && text.length < CHUNK_BYTES) text += formatMessage(events[count], events[count++].json);
+  const cursor = count === events.length ? head : events[count - 1].sequence;
+  return { bytes: text === "" ? null : encoder.encode(text), cursor };
 }
