@@ -1,3 +1,4 @@
+import { lines } from "./lines.ts";
 import type { Participant } from "./race.ts";
 import type { Shape } from "./workloads.ts";
 
@@ -89,16 +90,6 @@ export class Child implements Participant {
 
 function withoutThreadLimits(env: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(OMP|MKL|OPENBLAS)_NUM_THREADS$/.test(name)));
-}
-
-async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
-  }
-  if (rest) yield rest;
 }
 
 async function* jsonLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<Record<string, unknown>> {

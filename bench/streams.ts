@@ -3,6 +3,7 @@ import { type RunningServer, startServer } from "../tests/support/server.ts";
 import { waitFor } from "../tests/support/wait_for.ts";
 import { cpuSeconds, mainThreadSeconds, residentKib } from "./processes.ts";
 import type { Section } from "./report.ts";
+import { lines } from "./lines.ts";
 import { median, summarize } from "./statistics.ts";
 import type { Clients, Found } from "./stream_clients.ts";
 import { digits, percent } from "./tables.ts";
@@ -276,15 +277,6 @@ class ClientProcess {
     const { done, value } = await this.#lines.next();
     if (done) throw new Error("the clients' process ended early");
     return value;
-  }
-}
-
-async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
   }
 }
 

@@ -63,7 +63,11 @@ export function pageOf(request: Request): "ours" | "another" | "unknown" {
   if (site !== null) return site === "same-origin" ? "ours" : "another";
   const origin = request.headers.get("origin");
   if (origin === null) return "unknown";
-  return URL.canParse(origin) && new URL(origin).host === new URL(request.url).host ? "ours" : "another";
+  return isOwn(origin, request) ? "ours" : "another";
+}
+
+function isOwn(origin: string, request: Request): boolean {
+  return URL.canParse(origin) && new URL(origin).host === new URL(request.url).host;
 }
 
 /**
@@ -71,13 +75,11 @@ export function pageOf(request: Request): "ours" | "another" | "unknown" {
  * theirs may resolve to it (DNS rebinding). So the Host must be loopback, and an Origin our own or one that was let in.
  */
 function guardLoopback(request: Request, corsOrigins: string[]): void {
-  const { host, hostname } = new URL(request.url);
+  const { hostname } = new URL(request.url);
   if (!isLoopback(hostname)) {
     throw new ForbiddenError(`without REVERIE_TOKEN the server answers to localhost only, not to "${hostname}"`);
   }
   const origin = request.headers.get("origin");
   if (origin === null || corsOrigins.includes(origin)) return;
-  if (!URL.canParse(origin) || new URL(origin).host !== host) {
-    throw new ForbiddenError("a page of another origin may not call this server");
-  }
+  if (!isOwn(origin, request)) throw new ForbiddenError("a page of another origin may not call this server");
 }

@@ -3,7 +3,7 @@ import { BadRequestError, ProblemError } from "#src/errors.ts";
 import type { AppEnv } from "./common.ts";
 
 const MAX_URL_CHARACTERS = 8 * 1024;
-/** Deno's server itself takes about 64 KiB and somewhat more than 100 headers, and cuts the connection past that. */
+/** As `node:http` has it, whose parser answers 431 past that by itself; here it holds whatever serves. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Refuses what no sane client sends, before anything reads it. */

@@ -13,6 +13,7 @@ import {
   PageQuery,
   problems,
 } from "./common.ts";
+import { isJson } from "./json_input.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import type { RunRow } from "#src/runs/run_store.ts";
 import { Run, RunStatus, showRun } from "./run_schema.ts";
@@ -96,11 +97,7 @@ const steps = createRoute({
   request: {
     params: IdParam,
     body: {
-      content: {
-        "application/json": {
-          schema: CallLimits,
-        },
-      },
+      content: { "application/json": { schema: CallLimits } },
     },
   },
   responses: {
@@ -179,7 +176,7 @@ export function runRoutes(reverie: Reverie) {
     const { id } = c.req.valid("param");
     const type = c.req.header("content-type");
     // Without a body nothing was validated, and the defaults hold.
-    if (type !== undefined && !/^application\/([a-z-.]+\+)?json\b/i.test(type)) {
+    if (type !== undefined && !isJson(type)) {
       throw new UnsupportedMediaTypeError(type, "application/json");
     }
     const limits = CallLimits.parse(c.req.valid("json"));

@@ -79,7 +79,7 @@ export function planRun(request: RunRequest, dataset: Dataset, device: DeviceInf
 }
 
 /** What a run takes of the device while it trains. Bytes. */
-export function trainingBytes(config: RunConfig, device: DeviceInfo): number {
+export function trainingBytes(config: RunConfig, device: DeviceInfo | null): number {
   return describeRun(config, device).bytes.total;
 }
 

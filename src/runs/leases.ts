@@ -25,6 +25,7 @@ export class Leases {
 
   /** Renews these runs' leases, and gives the ids of those that another process has taken meanwhile. */
   renew(ids: string[]): string[] {
+    if (ids.length === 0) return [];
     const kept = this.db.update(runs).set(this.claim())
       .where(and(inArray(runs.id, ids), eq(runs.lease_owner, this.owner), eq(runs.status, "running")))
       .returning({ id: runs.id }).all().map(({ id }) => id);

@@ -120,13 +120,23 @@ function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed"
   return dropped;
 }
 
-/** The row promised a whole folder. What is left of that stays beside the others, for whoever wants to see it. */
-function recordCorruption({ checkpoints, events }: Stores, run: RunRow, report: Of<"checkpoint_corrupt">): void {
-  const { directory, problem } = report;
-  const checkpoint = checkpoints.ofRun(run.id).find((known) => known.directory === directory);
-  if (!checkpoint) return;
+function recordCorruption(stores: Stores, run: RunRow, { directory, problem }: Of<"checkpoint_corrupt">): void {
+  const checkpoint = stores.checkpoints.ofRun(run.id).find((known) => known.directory === directory);
+  if (checkpoint) forgetCorrupt(stores, checkpoint, problem);
+}
+
+/**
+ * The row promised a whole folder. What is left of that stays beside the others, for whoever wants to see it. Call it in
+ * a transaction.
+ */
+export function forgetCorrupt(
+  { checkpoints, events }: Pick<Stores, "checkpoints" | "events">,
+  checkpoint: Checkpoint,
+  problem: string,
+): void {
   checkpoints.setAside(checkpoint);
-  events.append(run.id, "run.checkpoint_corrupt", { checkpoint_id: checkpoint.id, step: checkpoint.step, problem });
+  const { id, run_id, step } = checkpoint;
+  events.append(run_id, "run.checkpoint_corrupt", { checkpoint_id: id, step, problem });
 }
 
 /** Call it in a transaction, too. */

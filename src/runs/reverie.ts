@@ -11,6 +11,7 @@ import { HookStore } from "./hooks.ts";
 import { IdempotencyStore } from "./idempotency.ts";
 import { MetricStore } from "./metric_store.ts";
 import { Outbound } from "./outbound.ts";
+import { forgetCorrupt } from "./reports.ts";
 import { Runner, type RunnerSettings } from "./runner.ts";
 import { RunStore } from "./run_store.ts";
 import { SecretBox } from "./secret_box.ts";
@@ -124,11 +125,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   idempotency.prune();
   await datasets.prepare(sampleText);
   for (const lost of await checkpoints.sweep((runId) => runner.isElsewhere(runId))) {
-    db.transaction(() => {
-      checkpoints.setAside(lost);
-      const { id, step } = lost;
-      events.append(lost.run_id, "run.checkpoint_corrupt", { checkpoint_id: id, step, problem: "its folder is gone" });
-    });
+    db.transaction(() => forgetCorrupt({ checkpoints, events }, lost, "its folder is gone"));
   }
   storage.keepReserve();
   await runner.start();

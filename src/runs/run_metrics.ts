@@ -1,8 +1,8 @@
 import { count } from "drizzle-orm";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { DELIVERY_STATUSES, RUN_STATUSES, runs as runsTable, webhook_deliveries } from "../db/schema.ts";
-import { describe, deviceLimits } from "../model/describe.ts";
-import { workloadOf } from "../train/config.ts";
+import { trainingBytes } from "./admission.ts";
+import type { MetricName } from "./metric_store.ts";
 import type { Reverie } from "./reverie.ts";
 
 /**
@@ -31,39 +31,29 @@ export function registerRunMetrics(registry: Registry, { db, events, runs, runne
       this.set(runs.queueLength());
     },
   });
-  new Gauge({
-    name: "reverie_run_loss",
-    help: "The newest training loss of each run that trains, in nats per token.",
-    labelNames: ["run_id"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, last_metrics } of runs.withStatus("running")) {
-        const loss = last_metrics?.["train/loss"];
-        if (loss != null) this.set({ run_id: id }, loss);
-      }
-    },
-  });
-  new Gauge({
-    name: "reverie_run_tokens_per_second",
-    help: "The speed of each run that trains.",
-    labelNames: ["run_id"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, last_metrics } of runs.withStatus("running")) {
-        const speed = last_metrics?.["train/tokens_per_second"];
-        if (speed != null) this.set({ run_id: id }, speed);
-      }
-    },
-  });
+  const ofRunning = (name: string, help: string, metric: MetricName) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["run_id"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { id, last_metrics } of runs.withStatus("running")) {
+          const value = last_metrics?.[metric];
+          if (value != null) this.set({ run_id: id }, value);
+        }
+      },
+    });
+  ofRunning("reverie_run_loss", "The newest training loss of each run that trains, in nats per token.", "train/loss");
+  ofRunning("reverie_run_tokens_per_second", "The speed of each run that trains.", "train/tokens_per_second");
   new Gauge({
     name: "reverie_gpu_memory_planned_bytes",
     help: "What the runs that train take of the device by their plan: WebGPU tells no one what is in use.",
     registers,
     collect() {
-      const limits = deviceLimits(runner.device.status === "ready" ? runner.device.device : null);
-      const planned = runs.withStatus("running").map(({ config }) => describe(workloadOf(config), limits).bytes.total);
+      const device = runner.device.status === "ready" ? runner.device.device : null;
+      const planned = runs.withStatus("running").map(({ config }) => trainingBytes(config, device));
       this.set(planned.reduce((sum, bytes) => sum + bytes, 0));
     },
   });

@@ -406,7 +406,7 @@ export class Runner {
   #keepLeases(): void {
     try {
       const ids = this.#pool.busy.map(({ run }) => run!);
-      if (ids.length > 0) { for (const id of this.#leases.renew(ids)) this.#leave(this.#pool.slotOf(id)!); }
+      for (const id of this.#leases.renew(ids)) this.#leave(this.#pool.slotOf(id)!);
       this.#putBackAbandoned();
     } catch (error) {
       if (!isStorageError(error)) throw error;

@@ -1,7 +1,7 @@
 import type { Log } from "../log.ts";
 import type { Clock } from "./clock.ts";
 import type { RunEvent } from "./event_log.ts";
-import type { Outbound } from "./outbound.ts";
+import { orAborted, type Outbound } from "./outbound.ts";
 import { attempt, type AttemptResult } from "./webhook_attempt.ts";
 import { retryDelayMs } from "./webhook_retries.ts";
 import type { Delivery, WebhookStore } from "./webhook_store.ts";
@@ -146,17 +146,12 @@ export class WebhookDeliverer {
 
   /** @throws the reason of closing */
   async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.deps.clock.after(ms, resolve);
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
     try {
-      signal.throwIfAborted();
-      await promise;
+      await orAborted(promise, this.#closing.signal);
     } finally {
       cancel();
-      signal.removeEventListener("abort", stop);
     }
   }
 }

@@ -1,12 +1,12 @@
-import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Run } from "../server/client.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { Lives } from "./lives.ts";
 import { makeOldDatabase, migrations, oldRunId, schemaOf } from "./old_database.ts";
+import { readRemains } from "./remains.ts";
 import { delay, randomOf } from "./seed.ts";
 
 /** Building the index over so many takes SQLite a good part of the migration's time. */
@@ -15,18 +15,10 @@ const KILLS = 6;
 
 /** Migrations that a killed server's database has, by Drizzle's book and by its schema. */
 function migrated(dataFolder: string): { booked: number; schema: string[] } {
-  const copy = mkdtempSync(join(tmpdir(), "reverie-migrated-"));
-  try {
-    for (const name of ["reverie.db", "reverie.db-wal"]) {
-      if (existsSync(join(dataFolder, name))) copyFileSync(join(dataFolder, name), join(copy, name));
-    }
-    using db = new Database(join(copy, "reverie.db"));
-    expect(db.query("pragma integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+  return readRemains(dataFolder, (db) => {
     const { booked } = db.query<{ booked: number }, []>("select count(*) as booked from __drizzle_migrations").get()!;
     return { booked, schema: schemaOf(db) };
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+  });
 }
 
 test("a server killed in a migration has made it or not, and the next one makes it", async () => {

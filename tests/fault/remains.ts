@@ -16,12 +16,8 @@ export interface Remains {
 
 export const NOTHING: Remains = { lastSequence: 0, stalledAttempts: 0 };
 
-/**
- * What a dead server left on disk, before another puts it in order: a database in which points, events and rows agree,
- * and for each row of a checkpoint a folder that is whole. Folders without a row may be in any state.
- */
-export function checkRemains(dataFolder: string): Remains {
-  // Opening a database that was not closed changes it: a copy is read, so that the next server finds what was left.
+/** Reads a copy: opening a database that was not closed changes it, and the next server is to find what was left. */
+export function readRemains<T>(dataFolder: string, read: (db: Database) => T): T {
   const copy = mkdtempSync(join(tmpdir(), "reverie-remains-"));
   try {
     for (const name of ["reverie.db", "reverie.db-wal"]) {
@@ -29,6 +25,18 @@ export function checkRemains(dataFolder: string): Remains {
     }
     using db = new Database(join(copy, "reverie.db"));
     expect(db.query("pragma integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+    return read(db);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What a dead server left on disk, before another puts it in order: a database in which points, events and rows agree,
+ * and for each row of a checkpoint a folder that is whole. Folders without a row may be in any state.
+ */
+export function checkRemains(dataFolder: string): Remains {
+  return readRemains(dataFolder, (db) => {
     expect(db.query("pragma foreign_key_check").all()).toEqual([]);
     // Killed before its first migration.
     if (db.query("select 1 from sqlite_master where name = 'runs'").get() === null) return NOTHING;
@@ -38,9 +46,7 @@ export function checkRemains(dataFolder: string): Remains {
       select (select coalesce(max(sequence), 0) from events) as lastSequence,
         (select coalesce(max(stalled_attempts), 0) from runs where status in ('queued', 'running')) as stalledAttempts
     `).get()!;
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+  });
 }
 
 function checkRuns(db: Database): void {
