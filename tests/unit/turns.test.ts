@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { nextTurn, Turns } from "#src/turns.ts";
+
+test("a timer that is due runs before nextTurn resolves", async () => {
+  let ran = false;
+  setTimeout(() => ran = true, 0);
+  await nextTurn();
+  expect(ran).toBe(true);
+});
+
+test("a loop that gives turns lets others in while it works, and one within its slice does not wait", async () => {
+  let heard = 0;
+  const timer = setInterval(() => heard++, 1);
+  const quick = new Turns(60_000);
+  for (let i = 0; i < 100; i++) await quick.give();
+  expect(heard).toBe(0);
+  const turns = new Turns(2);
+  let given = 0;
+  for (let i = 0; i < 10; i++) {
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    expect(turns.isDue).toBe(true);
+    await turns.give();
+    given++;
+  }
+  clearInterval(timer);
+  expect(given).toBe(10);
+  expect(heard).toBeGreaterThanOrEqual(5);
+});
