@@ -12,19 +12,51 @@ export type Database = BetterSQLite3Database<typeof schema> & { $client: SqliteD
 
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 
+/** The write-ahead log is cut back to this size once its content is in the database: 16 MiB. */
+const WAL_LIMIT_BYTES = 2 ** 24;
+/** SQLite's number for `auto_vacuum = INCREMENTAL`. */
+const INCREMENTAL = 2;
+
 /** Opens `path` (or ":memory:") and brings it to the newest schema. */
 export function openDatabase(path: string): Database {
   const sqlite = new SqliteDatabase(path);
+  // Before anything writes the first page, which decides it. An existing database needs `makeShrinkable` besides.
+  sqlite.pragma("auto_vacuum = INCREMENTAL");
   // A row promises that a file is whole and a 202 promises a queued run: both must outlive a power cut, so commits are
   // synced (FULL), all but those of `transactionOfRepeatable`.
   sqlite.pragma("journal_mode = WAL");
+  sqlite.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
   // Calls block the thread; what must be written is tried again (`PatientWriter`).
   sqlite.pragma("busy_timeout = 1000");
-  const db = drizzle(sqlite, { schema });
+  const db = beginImmediately(drizzle(sqlite, { schema }));
   migrate(db, { migrationsFolder: MIGRATIONS });
   return db;
+}
+
+/**
+ * Makes every transaction take the write lock when it begins. One that takes it at its first write, after it has read,
+ * fails at once if another process (a backup, a `sqlite3` shell) is writing: SQLite does not wait `busy_timeout` then,
+ * because the transaction would write over what it has not seen.
+ */
+function beginImmediately(db: Database): Database {
+  const transaction = db.transaction.bind(db);
+  db.transaction = (work, config) => transaction(work, { behavior: "immediate", ...config });
+  return db;
+}
+
+/**
+ * Rewrites a database that was made without `auto_vacuum`, once, so that `giveBackFreePages` can shrink it. SQLite needs
+ * twice the database's size of free disk for that.
+ * @returns whether it had to
+ */
+export function makeShrinkable(db: Database): boolean {
+  if (db.$client.pragma("auto_vacuum", { simple: true }) === INCREMENTAL) return false;
+  db.$client.pragma("auto_vacuum = INCREMENTAL");
+  db.$client.exec("VACUUM");
+  db.$client.pragma("wal_checkpoint(TRUNCATE)");
+  return true;
 }
 
 /**
@@ -33,9 +65,14 @@ export function openDatabase(path: string): Database {
  * A sync beside a checkpoint being written was seen to hold the thread for seconds. Not within another transaction.
  */
 export function transactionOfRepeatable<T>(db: Database, work: () => T): T {
+  return withoutSync(db, () => db.transaction(work));
+}
+
+/** Runs `work` with commits that do not wait for the disk. Not within a transaction. */
+export function withoutSync<T>(db: Database, work: () => T): T {
   db.$client.pragma("synchronous = NORMAL");
   try {
-    return db.transaction(work);
+    return work();
   } finally {
     db.$client.pragma("synchronous = FULL");
   }

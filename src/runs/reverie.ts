@@ -5,6 +5,7 @@ import type { EventType } from "../db/schema.ts";
 import type { Log } from "../log.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { DatabaseKeeper } from "./database_keeper.ts";
 import { DatasetStore } from "./datasets.ts";
 import { EventLog } from "./event_log.ts";
 import { HookStore } from "./hooks.ts";
@@ -54,6 +55,7 @@ export interface Reverie {
   deliverer: WebhookDeliverer;
   idempotency: IdempotencyStore;
   storage: Storage;
+  keeper: DatabaseKeeper;
   runner: Runner;
   /** Checkpoints what runs and ends followers once they have seen it. Requests are still answered. */
   stop(): Promise<void>;
@@ -88,6 +90,8 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     folder("tuning"),
   ];
   const db = openDatabase(join(folder("."), "reverie.db"));
+  const keeper = new DatabaseKeeper({ db, log });
+  keeper.start();
   const box = options.secretKey === null
     ? SecretBox.fromKeyFile(join(folder("."), "secret.key"))
     : new SecretBox(options.secretKey);
@@ -135,6 +139,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     await runner.close();
     events.close(); // after the runner: followers see its last event
     await deliverer.close();
+    await keeper.close();
   };
   const close = () => {
     db.$client.close();
@@ -154,6 +159,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     deliverer,
     idempotency,
     storage,
+    keeper,
     runner,
     stop,
     close,

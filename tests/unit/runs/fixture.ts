@@ -37,6 +37,7 @@ export class Fixture {
   async boot(): Promise<void> {
     if (this.reverie) {
       this.reverie.runner.stopTimers();
+      void this.reverie.keeper.close();
       this.#dead.push(this.reverie);
     }
     const { tokens = [], maxUploadBytes = 1 << 20, allowPrivateUrls = false, newClock } = this.options;

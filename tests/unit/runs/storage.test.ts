@@ -3,6 +3,7 @@ import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { waitFor } from "../../support/wait_for.ts";
 import { call } from "../routes/http.ts";
 
@@ -107,6 +108,29 @@ describe("a database that is locked", () => {
     expect(types(id).slice(-4)).toEqual(["run.progress", "run.checkpointed", "run.paused", "run.resumed"]);
     expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-7");
   }, 30_000);
+
+  test("for a moment only, by another process that writes, disturbs no run", async () => {
+    const id = await fixture.run();
+    const { trainer } = fixture;
+    trainer.started();
+    // A process of its own: this one's thread waits for the lock meanwhile.
+    const program = `
+      const db = new (require("bun:sqlite").Database)(process.argv[1]);
+      db.run("begin immediate");
+      db.run("update runs set name = 'renamed'");
+      console.log("locked");
+      setTimeout(() => { db.run("commit"); db.close(); }, 200);`;
+    const writer = Bun.spawn([process.execPath, "-e", program, join(fixture.folder, "reverie.db")], {
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const { value } = await writer.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("locked\n");
+    trainer.progress(1, 3);
+    expect(runOf(id)).toMatchObject({ status: "running", step: 3, name: "renamed" });
+    expect(trainer.commands.map(({ type }) => type)).toEqual(["start"]);
+    expect(await writer.exited).toBe(0);
+  });
 });
 
 test("the reserve is there, and given when the disk is full", () => {
