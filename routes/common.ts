@@ -97,7 +97,8 @@ export function numericCursor(after: string | undefined): number | null {
 }
 
 /**
- * Creates something at most once for an `Idempotency-Key`. `create` must be synchronous.
+ * Creates something at most once for an `Idempotency-Key`. `create` must be synchronous. An answer that was given before
+ * is marked as Stripe marks it, so that a client can tell it from one that it has just brought about.
  * `bodySha256` stands for a body that was streamed to disk; elsewhere the raw bytes are hashed here.
  */
 export async function createOnce<T>(
@@ -108,5 +109,7 @@ export async function createOnce<T>(
 ): Promise<Answer<T> & { replayed: boolean }> {
   const body = bodySha256 ?? createHash("sha256").update(new Uint8Array(await c.req.arrayBuffer())).digest("hex");
   const scope = `${c.req.method} ${c.req.path}`;
-  return reverie.idempotency.once({ key: c.req.header("idempotency-key"), scope, bodySha256: body }, create);
+  const answer = reverie.idempotency.once({ key: c.req.header("idempotency-key"), scope, bodySha256: body }, create);
+  if (answer.replayed) c.header("idempotent-replayed", "true");
+  return answer;
 }

@@ -123,7 +123,9 @@ export function datasetRoutes(reverie: Reverie) {
         return { status: created ? 201 : 200, body: dataset };
       }, bodySha256);
       kept = dataset.id === received.id;
-      return status === 201 ? c.json(dataset, 201) : c.json(dataset, 200);
+      if (status !== 201) return c.json(dataset, 200);
+      c.header("location", `/api/datasets/${dataset.id}`);
+      return c.json(dataset, 201);
     } finally {
       if (!kept) await datasets.discard(received);
     }

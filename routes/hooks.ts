@@ -109,6 +109,7 @@ export function hookRoutes(reverie: Reverie) {
       const { hook, secret } = hooks.create(body);
       return { status: 201, body: { ...show(hook), secret } };
     });
+    c.header("location", `/api/hooks/${answer.body.id}`);
     return c.json(answer.body, 201);
   });
 
@@ -142,7 +143,9 @@ export function deliveryRoutes(reverie: Reverie, attempts: AuthAttempts) {
     if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") {
       return c.json({ ok: true as const }, 200);
     }
-    return c.json({ run_id: reverie.hooks.deliver(hook, deliveryId, parseJson(body)) }, 202);
+    const run_id = reverie.hooks.deliver(hook, deliveryId, parseJson(body));
+    c.header("location", `/api/runs/${run_id}`);
+    return c.json({ run_id }, 202);
   });
 
   return app;

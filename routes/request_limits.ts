@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { BadRequestError, ProblemError } from "#src/errors.ts";
+import { BadRequestError, ProblemError, UnsupportedEncodingError } from "#src/errors.ts";
 import type { AppEnv } from "./common.ts";
 
 const MAX_URL_CHARACTERS = 8 * 1024;
@@ -24,6 +24,14 @@ export const limitRequest: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (!URL.canParse(url)) throw new BadRequestError("the Host header names no host");
   const { pathname, search } = new URL(url);
   if (!isText(pathname + search)) throw new BadRequestError("the URL is not percent-encoded UTF-8 without NUL");
+  await next();
+};
+
+/** No body is decoded here: a compressed one would be hashed, stored or parsed as the bytes it came as. */
+export const refuseEncodedBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "";
+  const isBare = encoding === "" || encoding === "identity";
+  if (!isBare && !["GET", "HEAD", "OPTIONS"].includes(c.req.method)) throw new UnsupportedEncodingError(encoding);
   await next();
 };
 

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { BadRequestError, UnsupportedMediaTypeError } from "#src/errors.ts";
 import { RunRequest } from "#src/train/config.ts";
 import {
@@ -14,6 +15,7 @@ import {
   problems,
 } from "./common.ts";
 import { isJson } from "./json_input.ts";
+import { negotiate } from "./negotiate.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import type { RunRow } from "#src/runs/run_store.ts";
 import { Run, RunStatus, showRun } from "./run_schema.ts";
@@ -135,6 +137,7 @@ export function runRoutes(reverie: Reverie) {
   app.openapi(create, async (c) => {
     const request = c.req.valid("json");
     const { body } = await createOnce(c, reverie, () => ({ status: 202, body: show(runner.create(request)) }));
+    c.header("location", `/api/runs/${body.id}`);
     return c.json(body, 202);
   });
 
@@ -159,17 +162,21 @@ export function runRoutes(reverie: Reverie) {
     return c.body(null, 204);
   });
 
+  const accept = (c: Context<AppEnv>, run: RunRow) => {
+    c.header("location", `/api/runs/${run.id}`); // which shows what becomes of it
+    return c.json(show(run), 202);
+  };
   app.openapi(
     action("pause", "Stop with a checkpoint, to go on later"),
-    (c) => c.json(show(runner.act("pause", c.req.valid("param").id)), 202),
+    (c) => accept(c, runner.act("pause", c.req.valid("param").id)),
   );
   app.openapi(
     action("resume", "Queue a paused run again"),
-    (c) => c.json(show(runner.act("resume", c.req.valid("param").id)), 202),
+    (c) => accept(c, runner.act("resume", c.req.valid("param").id)),
   );
   app.openapi(
     action("cancel", "Stop for good"),
-    (c) => c.json(show(runner.act("cancel", c.req.valid("param").id)), 202),
+    (c) => accept(c, runner.act("cancel", c.req.valid("param").id)),
   );
 
   app.openapi(steps, async (c) => {
@@ -180,13 +187,16 @@ export function runRoutes(reverie: Reverie) {
       throw new UnsupportedMediaTypeError(type, "application/json");
     }
     const limits = CallLimits.parse(c.req.valid("json"));
-    if (c.req.header("accept")?.includes("text/event-stream")) return streamSteps(c, reverie, id, limits);
+    if (negotiate(c, ["application/json", "text/event-stream"]) === "text/event-stream") {
+      return streamSteps(c, reverie, id, limits);
+    }
     return c.json(await runner.invoke(id, limits), 200);
   });
 
   app.openapi(takeCheckpoint, async (c) => {
     const { id } = c.req.valid("param");
     const { body } = await createOnce(c, reverie, () => ({ status: 202, body: show(runner.checkpoint(id)) }));
+    c.header("location", `/api/runs/${id}/checkpoints`); // the checkpoint has no id before it is taken
     return c.json(body, 202);
   });
 

@@ -137,6 +137,7 @@ export function webhookRoutes(reverie: Reverie) {
       const { endpoint, secret } = webhooks.create(url, events);
       return { status: 201, body: { ...show(endpoint), secret } };
     });
+    c.header("location", `/api/webhooks/${body.id}`);
     return c.json(body, 201);
   });
 
@@ -164,6 +165,7 @@ export function webhookRoutes(reverie: Reverie) {
     const { id, delivery_id } = c.req.valid("param");
     const delivery = webhooks.redeliver(id, delivery_id);
     deliverer.wake();
+    c.header("location", `/api/webhooks/${id}/deliveries`);
     return c.json(showDelivery(delivery), 202);
   });
 
@@ -171,6 +173,7 @@ export function webhookRoutes(reverie: Reverie) {
     const { id } = c.req.valid("param");
     const { body } = await createOnce(c, reverie, () => ({ status: 202, body: showDelivery(webhooks.ping(id)) }));
     deliverer.wake();
+    c.header("location", `/api/webhooks/${id}/deliveries`);
     return c.json(body, 202);
   });
 

@@ -17,7 +17,7 @@ import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
 import { measureRequests, openRegistry, prometheusRoutes } from "#routes/prometheus.ts";
-import { limitRequest } from "#routes/request_limits.ts";
+import { limitRequest, refuseEncodedBody } from "#routes/request_limits.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { setSecurityHeaders } from "#routes/security_headers.ts";
 import { sessionRoutes } from "#routes/session.ts";
@@ -74,12 +74,13 @@ export function createApp(
   });
   app.use(setSecurityHeaders);
   app.use(limitRequest);
+  app.use(refuseEncodedBody);
   if (corsOrigins.length > 0) {
     const answerPages = cors({
       origin: corsOrigins,
       allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
       allowHeaders: ["authorization", "content-type", "idempotency-key", "last-event-id", "x-request-id"],
-      exposeHeaders: ["retry-after", "x-request-id"],
+      exposeHeaders: ["accept-encoding", "etag", "idempotent-replayed", "location", "retry-after", "x-request-id"],
       maxAge: 600,
     });
     for (const path of ["/api/*", "/v1/*"]) app.use(path, answerPages);

@@ -79,6 +79,15 @@ export class UnsupportedMediaTypeError extends ProblemError {
   }
 }
 
+/** 415: RFC 7694 says by Accept-Encoding what would be taken. */
+export class UnsupportedEncodingError extends ProblemError {
+  constructor(received: string) {
+    super(415, "Unsupported media type", `a body with Content-Encoding "${received}" is not taken: send it as it is`, {
+      headers: { "accept-encoding": "identity" },
+    });
+  }
+}
+
 /** 416 */
 export class RangeNotSatisfiableError extends ProblemError {
   constructor(bytes: number) {
