@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { join } from "node:path";
 import { NotFoundError } from "#src/errors.ts";
 import type { Checkpoint } from "#src/runs/checkpoint_store.ts";
-import { type AppEnv, IdParam, json, listOf, numericCursor, page, PageQuery, problems } from "./common.ts";
+import { type AppEnv, IdParam, json, listOf, NumericCursor, page, pageQuery, problems } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import { serveFile } from "./serve_file.ts";
 
@@ -22,7 +22,7 @@ const list = createRoute({
   method: "get",
   path: "/runs/{id}/checkpoints",
   summary: "A run's checkpoints, newest step first",
-  request: { params: IdParam, query: PageQuery },
+  request: { params: IdParam, query: pageQuery(NumericCursor) },
   responses: { 200: json(listOf(CheckpointView), "A page"), ...problems(400, 401, 404) },
 });
 
@@ -67,9 +67,9 @@ export function checkpointRoutes({ checkpoints, runs }: Reverie) {
 
   app.openapi(list, (c) => {
     const { id } = runs.get(c.req.valid("param").id);
-    const { limit, after } = c.req.valid("query");
+    const { limit, after = null } = c.req.valid("query");
     const best = checkpoints.bestOf(id);
-    const rows = checkpoints.list(id, { after: numericCursor(after), limit: limit + 1 });
+    const rows = checkpoints.list(id, { after, limit: limit + 1 });
     return c.json(page(rows, limit, (row) => show(row, best), (row) => String(row.step)), 200);
   });
 

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
 import type { Answer } from "#src/runs/idempotency.ts";
-import { BadRequestError } from "#src/errors.ts";
+import { idPattern, type IdPrefix } from "#src/db/ids.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 /** Hono's environment in every route. */
@@ -57,10 +57,23 @@ export function jsonBody<S extends z.ZodType>(schema: S) {
 
 export const IdParam = z.object({ id: z.string().min(1).max(200) });
 
-export const PageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: z.string().min(1).max(200).optional().openapi({ description: "`next_cursor` of the page before." }),
-});
+/** A page of a list. @param cursor the form of the list's cursors: anything else is a mistake, and would skip rows */
+export function pageQuery<S extends z.ZodType>(cursor: S) {
+  return z.object({
+    limit: z.coerce.number().int().min(1).max(100).default(20),
+    after: cursor.optional().openapi({ description: "`next_cursor` of the page before." }),
+  });
+}
+
+/** The cursor of a list that is ordered by id: the last id shown. */
+export function idCursor(prefix: IdPrefix) {
+  const form = new RegExp(`^${idPattern(prefix)}$`);
+  return z.string().regex(form, `not a cursor of this list, which are ids: ${prefix}_…`);
+}
+
+/** A cursor that counts: a sequence or a step. */
+export const NumericCursor = z.string().regex(/^\d{1,15}$/, "not a cursor of this list, which are whole numbers")
+  .transform(Number).openapi({ type: "string", pattern: "^\\d{1,15}$" });
 
 export const IdempotencyHeader = z.object({
   "idempotency-key": z.string().min(1).max(255).optional().openapi({
@@ -87,13 +100,6 @@ export function page<Row, Item>(rows: Row[], limit: number, show: (row: Row) => 
     has_more,
     next_cursor: has_more ? cursor(shown[shown.length - 1]) : null,
   };
-}
-
-/** A cursor that counts: a sequence or a step. */
-export function numericCursor(after: string | undefined): number | null {
-  if (after === undefined) return null;
-  if (!/^\d{1,15}$/.test(after)) throw new BadRequestError(`the cursor "${after}" is not one this list gave`);
-  return Number(after);
 }
 
 /**

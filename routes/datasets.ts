@@ -6,12 +6,13 @@ import { PayloadTooLargeError, UnprocessableError, UnsupportedMediaTypeError } f
 import {
   type AppEnv,
   createOnce,
+  idCursor,
   IdempotencyHeader,
   IdParam,
   json,
   listOf,
   page,
-  PageQuery,
+  pageQuery,
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
@@ -55,7 +56,7 @@ const list = createRoute({
   method: "get",
   path: "/",
   summary: "Datasets, newest first",
-  request: { query: PageQuery },
+  request: { query: pageQuery(idCursor("ds")) },
   responses: { 200: json(listOf(Dataset), "A page"), ...problems(400, 401) },
 });
 

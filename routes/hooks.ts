@@ -7,13 +7,14 @@ import type { AuthAttempts } from "./auth_attempts.ts";
 import {
   type AppEnv,
   createOnce,
+  idCursor,
   IdempotencyHeader,
   IdParam,
   json,
   jsonBody,
   listOf,
   page,
-  PageQuery,
+  pageQuery,
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
@@ -64,7 +65,7 @@ const list = createRoute({
   method: "get",
   path: "/",
   summary: "Inbound webhooks, newest first",
-  request: { query: PageQuery },
+  request: { query: pageQuery(idCursor("hook")) },
   responses: { 200: json(listOf(HookView), "A page"), ...problems(400, 401) },
 });
 

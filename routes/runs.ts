@@ -5,13 +5,14 @@ import { RunRequest } from "#src/train/config.ts";
 import {
   type AppEnv,
   createOnce,
+  idCursor,
   IdempotencyHeader,
   IdParam,
   json,
   jsonBody,
   listOf,
   page,
-  PageQuery,
+  pageQuery,
   problems,
 } from "./common.ts";
 import { isJson } from "./json_input.ts";
@@ -33,10 +34,12 @@ const list = createRoute({
   method: "get",
   path: "/",
   summary: "Runs, newest first",
-  description: "`tag.KEY=VALUE` keeps the runs with that tag; several must all hold.",
   request: {
-    query: PageQuery.extend({
+    query: pageQuery(idCursor("run")).extend({
       status: z.union([RunStatus, z.array(RunStatus)]).optional().openapi({ description: "May be repeated." }),
+      "tag.*": z.string().optional().openapi({
+        description: "`tag.team=a` keeps the runs whose tag `team` is `a`; several must all hold.",
+      }),
     }),
   },
   responses: { 200: json(listOf(Run), "A page"), ...problems(400, 401) },
@@ -144,7 +147,7 @@ export function runRoutes(reverie: Reverie) {
   app.openapi(list, (c) => {
     const { limit, after = null, status } = c.req.valid("query");
     const statuses = status === undefined ? undefined : [status].flat();
-    const rows = runs.list({ statuses, tags: tagsOf(c.req.queries()) }, { after, limit: limit + 1 });
+    const rows = runs.list({ statuses, tags: tagsOf(c.req.url) }, { after, limit: limit + 1 });
     return c.json(page(rows, limit, show, (run) => run.id), 200);
   });
 
@@ -203,15 +206,14 @@ export function runRoutes(reverie: Reverie) {
   return app;
 }
 
-/** `tag.key=value` parameters, whatever the key. */
-function tagsOf(queries: Record<string, string[]>): Record<string, string> {
-  const tags: Record<string, string> = {};
-  for (const [name, values] of Object.entries(queries)) {
+/** `tag.key=value` parameters, whatever the key: pairs, since an object would swallow one named `__proto__`. */
+function tagsOf(url: string): [key: string, value: string][] {
+  const tags = new Map<string, string>();
+  for (const [name, value] of new URL(url).searchParams) {
     if (!name.startsWith("tag.")) continue;
-    if (values.length !== 1 || name === "tag.") {
-      throw new BadRequestError(`"${name}" must be given once, as tag.key=value`);
-    }
-    tags[name.slice("tag.".length)] = values[0];
+    const key = name.slice("tag.".length);
+    if (key === "" || tags.has(key)) throw new BadRequestError(`"${name}" must be given once, as tag.key=value`);
+    tags.set(key, value);
   }
-  return tags;
+  return [...tags];
 }

@@ -4,13 +4,14 @@ import type { Delivery, Endpoint } from "#src/runs/webhook_store.ts";
 import {
   type AppEnv,
   createOnce,
+  idCursor,
   IdempotencyHeader,
   IdParam,
   json,
   jsonBody,
   listOf,
   page,
-  PageQuery,
+  pageQuery,
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
@@ -69,7 +70,7 @@ const list = createRoute({
   method: "get",
   path: "/",
   summary: "Outbound webhooks, newest first",
-  request: { query: PageQuery },
+  request: { query: pageQuery(idCursor("whe")) },
   responses: { 200: json(listOf(Webhook), "A page"), ...problems(400, 401) },
 });
 
@@ -106,7 +107,7 @@ const deliveries = createRoute({
   path: "/{id}/deliveries",
   summary: "A webhook's deliveries, newest first",
   description: "Those that are done with are kept for 30 days, and the newest 10,000.",
-  request: { params: IdParam, query: PageQuery },
+  request: { params: IdParam, query: pageQuery(idCursor("msg")) },
   responses: { 200: json(listOf(DeliveryView), "A page"), ...problems(400, 401, 404) },
 });
 

@@ -17,6 +17,7 @@ import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
 import { measureRequests, openRegistry, prometheusRoutes } from "#routes/prometheus.ts";
+import { refuseUnknownParameters } from "#routes/query_parameters.ts";
 import { limitRequest, refuseEncodedBody } from "#routes/request_limits.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { setSecurityHeaders } from "#routes/security_headers.ts";
@@ -106,6 +107,7 @@ export function createApp(
       ["POST", "DELETE"].includes(c.req.method);
     return isOpen ? await next() : await authenticated(c, next);
   });
+  app.use("/api/*", refuseUnknownParameters(app));
   app.use("/api/*", checkJsonBody);
 
   app.route("/", healthRoutes(reverie));

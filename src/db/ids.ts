@@ -10,9 +10,13 @@ export function newId(prefix: IdPrefix): string {
   return `${prefix}_${nextUlid().toLowerCase()}`;
 }
 
-/** Crockford's base 32 as `newId` writes it. */
+/** A regular expression's text for ids: Crockford's base 32 as `newId` writes it. */
+export function idPattern(prefix: IdPrefix): string {
+  return `${prefix}_[0-9a-hjkmnp-tv-z]{26}`;
+}
+
 export function isId(prefix: IdPrefix, text: string): boolean {
-  return text.startsWith(`${prefix}_`) && /^[0-9a-hjkmnp-tv-z]{26}$/.test(text.slice(prefix.length + 1));
+  return new RegExp(`^${idPattern(prefix)}$`).test(text);
 }
 
 export function now(): string {

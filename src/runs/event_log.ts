@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, lt, lte, max, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt, lte, type SQL, sql } from "drizzle-orm";
 import { now } from "../db/ids.ts";
 import type { Database } from "../db/client.ts";
 import { events, type EventType, runs } from "../db/schema.ts";
@@ -18,7 +18,16 @@ export interface RunEvent {
 
 export interface EventFilter {
   runId?: string;
+  /** Without repetition. */
   types?: EventType[];
+}
+
+interface Page {
+  after: number | null;
+  /** The last sequence that counts. */
+  until?: number;
+  limit: number;
+  order: "asc" | "desc";
 }
 
 /** Events that a request can cause while it is answered. The trainer's own may come meanwhile, and are not its. */
@@ -27,6 +36,8 @@ const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelle
 
 /** Rows of one read; 64 of a run's progress are more than a chunk holds. */
 const BATCH = 64;
+/** Of a page, as the events lie in the database. One of 100 samples of 100,000 tokens each would take 40 MB. */
+const PAGE_BYTES = 2 ** 20;
 /** More than this at once means that nobody looked for a while. */
 const MOST_NEW = 500;
 const HEARTBEAT_MS = 15_000;
@@ -118,20 +129,33 @@ export class EventLog {
     return this.#followers.count;
   }
 
+  /** The newest sequence that was ever given: of an event that may be gone, with its run. */
   lastSequence(): number {
-    return this.db.select({ last: max(events.sequence) }).from(events).get()?.last ?? 0;
+    const row = this.db.get<{ seq: number } | undefined>(sql`select seq from sqlite_sequence where name = 'events'`);
+    return row?.seq ?? 0;
   }
 
   /** Up to `limit` events past the cursor `after`, in the given order. */
-  list(filter: EventFilter, page: { after: number | null; limit: number; order: "asc" | "desc" }): RunEvent[] {
-    const { after, limit, order } = page;
-    return this.db.select().from(events)
-      .where(and(
-        matches(filter),
-        after === null ? undefined : order === "asc" ? gt(events.sequence, after) : lt(events.sequence, after),
-      ))
-      .orderBy(order === "asc" ? asc(events.sequence) : desc(events.sequence))
-      .limit(limit).all();
+  list(filter: EventFilter, page: Page): RunEvent[] {
+    return this.db.select().from(events).where(matches(filter, page))
+      .orderBy(inOrder(page)).limit(page.limit).all();
+  }
+
+  /** As `list`, but as many as an answer may hold: at least one, and no more once they pass `PAGE_BYTES`. */
+  page(filter: EventFilter, page: Page): { data: RunEvent[]; hasMore: boolean } {
+    const found = this.db.select({ bytes: sql<number>`octet_length(${events.data})` }).from(events)
+      .where(matches(filter, { ...page, limit: page.limit + 1 }))
+      .orderBy(inOrder(page)).limit(page.limit + 1).all();
+    let count = 0;
+    for (let bytes = 0; count < Math.min(found.length, page.limit) && bytes < PAGE_BYTES; count++) {
+      bytes += found[count].bytes;
+    }
+    return { data: this.list(filter, { ...page, limit: count }), hasMore: count < found.length };
+  }
+
+  hasAfter(filter: EventFilter, after: number): boolean {
+    return this.db.select({ sequence: events.sequence }).from(events)
+      .where(matches(filter, { after, limit: 1, order: "asc" })).limit(1).get() !== undefined;
   }
 
   /**
@@ -150,9 +174,9 @@ export class EventLog {
   #readOld(cursor: number, filter: EventFilter): Chunk {
     const { head } = this.#tail;
     const { run_id, type, sequence, timestamp } = events;
+    const page = { after: cursor, until: head, limit: BATCH, order: "asc" } as const;
     const rows = this.db.select({ run_id, type, sequence, timestamp, json: sql<string>`${events.data}` }).from(events)
-      .where(and(matches(filter), gt(events.sequence, cursor), lte(events.sequence, head)))
-      .orderBy(asc(events.sequence)).limit(BATCH).all();
+      .where(matches(filter, page)).orderBy(inOrder(page)).limit(BATCH).all();
     const end = rows.length < BATCH ? head : rows[BATCH - 1].sequence;
     return encodeChunk(rows, end);
   }
@@ -214,9 +238,25 @@ export class EventLog {
   }
 }
 
-function matches({ runId, types }: EventFilter) {
-  return and(
+function inOrder({ order }: Page): SQL {
+  return order === "asc" ? asc(events.sequence) : desc(events.sequence);
+}
+
+/**
+ * The first `limit` events that pass the filter, and maybe more. Each type is looked up by itself, since an index gives
+ * one type in order of sequence, but several only after all of them are sorted.
+ */
+function matches({ runId, types }: EventFilter, page: Page): SQL | undefined {
+  const within = and(
     runId === undefined ? undefined : eq(events.run_id, runId),
-    types === undefined ? undefined : inArray(events.type, types),
+    page.after === null ? undefined : (page.order === "asc" ? gt : lt)(events.sequence, page.after),
+    page.until === undefined ? undefined : lte(events.sequence, page.until),
   );
+  if (types === undefined) return within;
+  if (types.length === 1) return and(within, eq(events.type, types[0]));
+  const ofEach = types.map((type) =>
+    sql`select * from (select ${events.sequence} from ${events} where ${and(within, eq(events.type, type))}
+      order by ${inOrder(page)} limit ${page.limit})`
+  );
+  return sql`${events.sequence} in (${sql.join(ofEach, sql` union all `)})`;
 }

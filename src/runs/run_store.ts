@@ -9,7 +9,8 @@ const IN_QUEUE = and(eq(runs.status, "queued"), sql`json_extract(${runs.config},
 
 export interface RunFilter {
   statuses?: RunStatus[];
-  tags?: Record<string, string>;
+  /** All of them must hold. */
+  tags?: [key: string, value: string][];
 }
 
 /** Reads and plain updates of runs; what they live through is the `Runner`'s. */
@@ -45,12 +46,12 @@ export class RunStore {
 
   /** Newest first. */
   list(filter: RunFilter, page: { after: string | null; limit: number }): RunRow[] {
-    const { statuses, tags = {} } = filter;
+    const { statuses, tags = [] } = filter;
     return this.db.select().from(runs)
       .where(and(
         statuses === undefined ? undefined : inArray(runs.status, statuses),
         page.after === null ? undefined : lt(runs.id, page.after),
-        ...Object.entries(tags).map(([key, value]) =>
+        ...tags.map(([key, value]) =>
           sql`exists (select 1 from json_each(${runs.tags}) as tag where tag.key = ${key} and tag.value = ${value})`
         ),
       ))

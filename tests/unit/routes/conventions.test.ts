@@ -56,6 +56,68 @@ describe("every error is a problem", () => {
   });
 });
 
+describe("nothing that a client asks for is passed over in silence:", () => {
+  const refused = async (method: string, path: string) => {
+    const { status, body } = await call(fixture, method, path, method === "POST" ? {} : undefined);
+    expect([method, path, status]).toEqual([method, path, 400]);
+    return body;
+  };
+
+  test("a query parameter that no route knows, on every route", async () => {
+    const document = (await call<OpenApi>(fixture, "GET", "/openapi.json")).body;
+    const routes = Object.entries(document.paths).filter(([path]) => path.startsWith("/api/"))
+      .flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path]));
+    expect(routes.length).toBeGreaterThan(30);
+    for (const [method, path] of routes) {
+      const { errors } = await refused(method, `${path.replaceAll(/\{\w+\}/g, "x")}?nope=1`);
+      expect(errors.map(({ path }) => path)).toEqual(["nope"]);
+    }
+  });
+
+  test("and the answer says what it knows", async () => {
+    const { detail, errors } = await refused("GET", "/api/runs?state=running&tags.n=1&limit=5");
+    expect(detail).toContain("status");
+    expect(detail).toContain("tag.*");
+    expect(errors.map(({ path }) => path)).toEqual(["state", "tags.n"]);
+    expect((await refused("GET", "/api/device?verbose=1")).detail).toContain("takes no query parameters");
+    await refused("GET", "/api/runs?__proto__=1");
+    await refused("GET", "/api/runs?constructor=1");
+    await refused("GET", "/api/runs?tag=a");
+    await refused("GET", "/api/runs?tag.=a");
+    await refused("GET", "/api/runs?tag.a=1&tag.a=2");
+    expect((await call(fixture, "HEAD", "/api/runs?state=running")).status).toBe(400);
+    expect((await call(fixture, "GET", "/healthz?t=1")).status).toBe(200); // a probe's way around caches
+    expect((await call(fixture, "GET", "/api/nope?a=1")).status).toBe(404);
+  });
+
+  test("a tag that a plain object would swallow finds nothing, rather than everything", async () => {
+    await fixture.run({ tags: { constructor: "a" } });
+    const found = async (query: string) => (await call(fixture, "GET", `/api/runs?${query}`)).body.data.length;
+    expect(await found("tag.__proto__=a")).toBe(0);
+    expect(await found("tag.constructor=a")).toBe(1);
+  });
+
+  test.each([
+    ["/api/runs", "run"],
+    ["/api/datasets", "ds"],
+    ["/api/hooks", "hook"],
+    ["/api/webhooks", "whe"],
+    ["/api/webhooks/x/deliveries", "msg"],
+    ["/api/events?format=json", null],
+    ["/api/events?format=sse", null],
+    ["/api/runs/x/events", null],
+    ["/api/runs/x/checkpoints", null],
+  ])("a cursor that %s cannot have given", async (path, prefix) => {
+    const at = (after: string) => `${path}${path.includes("?") ? "&" : "?"}after=${after}`;
+    const others = prefix === null ? ["run_01jdm9r5vzq2x8k4c7w3n6t0by", "-1", "1.5"] : ["1", `${prefix}_short`];
+    for (const cursor of ["garbage", "", "1e3", "0x10", "9".repeat(16), ...others]) {
+      expect((await refused("GET", at(cursor))).errors.map(({ path }) => path)).toEqual(["after"]);
+    }
+    const right = prefix === null ? "0" : `${prefix}_01jdm9r5vzq2x8k4c7w3n6t0by`;
+    if (path !== "/api/events?format=sse") expect((await call(fixture, "GET", at(right))).status).not.toBe(400);
+  });
+});
+
 test("a request id is taken over where it is sane", async () => {
   const ask = async (id: string) => (await call(fixture, "GET", "/healthz", undefined, { "x-request-id": id })).headers;
   expect((await ask("abc-123")).get("x-request-id")).toBe("abc-123");

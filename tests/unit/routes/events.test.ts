@@ -107,6 +107,128 @@ describe("a stream", () => {
   });
 });
 
+describe("a reconnection", () => {
+  const follow = (query: string, headers: Record<string, string> = {}) =>
+    open(`/api/runs/${id}/events${query}`, headers);
+  const last = () => fixture.events(id).at(-1)!.sequence;
+
+  test("to a finished run gets what it has not seen, and 204 once it has seen all", async () => {
+    expect((await follow(`?after=${last()}`)).status).toBe(200); // the run trains: there will be more
+    fixture.trainer.ended("succeeded", 10);
+    expect(messages(await (await follow(`?after=${last() - 1}`)).text())).toHaveLength(1);
+    await fixture.run(); // the log goes on
+    for (
+      const response of [
+        await follow(`?after=${last()}`),
+        await follow(`?after=${last() + 1}`), // the other run's
+        await follow("", { "last-event-id": String(last()) }),
+        await follow(`?after=0`, { "last-event-id": String(last()) }),
+        await follow(`?type=run.started&after=${fixture.events(id)[1].sequence}`),
+        await follow("?type=run.evaluated&type=run.sampled"),
+      ]
+    ) {
+      expect(response.status).toBe(204);
+      expect(await response.text()).toBe("");
+    }
+    expect(fixture.reverie.events.followers).toBe(0);
+  });
+
+  test("with an id that the log has not reached gets a reset, and everything", async () => {
+    const ahead = { "last-event-id": String(fixture.reverie.events.lastSequence() + 1) };
+    const reader = (await open("/api/events", ahead)).body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe(": reset\n\n");
+    expect(await readUntil(reader, (all) => all.length === 3)).toHaveLength(3);
+    await reader.cancel();
+    fixture.trainer.ended("succeeded", 10);
+    const whole = await (await follow("")).text();
+    const more = { "last-event-id": String(fixture.reverie.events.lastSequence() + 1) };
+    expect(await (await follow("", more)).text()).toBe(`: reset\n\n${whole}`);
+    expect(await (await follow(`?after=${more["last-event-id"]}`)).text()).toBe(`: reset\n\n${whole}`);
+  });
+
+  test("with the id of an event that was deleted with its run gets no reset", async () => {
+    fixture.trainer.ended("succeeded", 10);
+    const seen = fixture.reverie.events.lastSequence();
+    await fixture.reverie.runner.remove(id);
+    await fixture.boot();
+    const other = await fixture.run();
+    const reader = (await open("/api/events", { "last-event-id": String(seen) })).body!.getReader();
+    const text = new TextDecoder().decode((await reader.read()).value);
+    expect(text).not.toContain("reset");
+    expect(messages(text).every((message) => message.id > seen)).toBe(true);
+    expect(messages(text).at(-1)?.data.run_id).toBe(other);
+    await reader.cancel();
+  });
+});
+
+describe("Accept and format decide between a stream and a list:", () => {
+  const SSE = "text/event-stream";
+  const JSON_TYPE = "application/json";
+  test.each([
+    ["no Accept", "", undefined, SSE],
+    ["anything", "", "*/*", SSE],
+    ["a browser's address bar", "", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", SSE],
+    ["a stream", "", SSE, SSE],
+    ["JSON", "", JSON_TYPE, JSON_TYPE],
+    ["what axios sends", "", "application/json, text/plain, */*", JSON_TYPE],
+    ["JSON rather than a stream", "", "text/event-stream;q=0.5, application/json;q=0.9", JSON_TYPE],
+    ["a stream rather than JSON", "", "application/json;q=0.5, text/event-stream;q=0.9", SSE],
+    ["JSON not at all", "", "application/json;q=0, */*", SSE],
+    ["a stream, and format=json", "?format=json", SSE, JSON_TYPE],
+    ["JSON, and format=sse", "?format=sse", JSON_TYPE, SSE],
+  ])("%s", async (_, query, accept, type) => {
+    fixture.trainer.ended("succeeded", 10);
+    const headers: Record<string, string> = accept === undefined ? {} : { accept };
+    const response = await open(`/api/runs/${id}/events${query}`, headers);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toStartWith(type);
+    const text = await response.text();
+    expect(type === SSE ? messages(text) : JSON.parse(text).data).toHaveLength(4);
+  });
+
+  test.each(["order=desc", "limit=5", "order=desc&limit=5&format=sse"])("a stream has no %s", async (query) => {
+    for (const path of ["/api/events", `/api/runs/${id}/events`]) {
+      const { status, body } = await call(fixture, "GET", `${path}?${query}`, undefined, { accept: SSE });
+      expect(status).toBe(400);
+      expect(body.detail).toContain("format=json");
+      expect(body.errors.map(({ path }) => path)).toEqual(["limit", "order"].filter((name) => query.includes(name)));
+    }
+    const list = await call(fixture, "GET", `/api/events?${query.replace("&format=sse", "")}&format=json`);
+    expect(list.status).toBe(200);
+  });
+});
+
+test("a page of a list holds no more than an answer may, and the next goes on", async () => {
+  for (let n = 0; n < 12; n++) fixture.reverie.events.append(id, "run.sampled", { text: "x".repeat(300_000), n });
+  interface Page {
+    data: { data: { n: number } }[];
+    has_more: boolean;
+    next_cursor: string | null;
+  }
+  const path = `/api/runs/${id}/events?format=json&limit=100&type=run.sampled&type=run.evaluated`;
+  const seen: number[] = [];
+  for (let after: string | null = "0"; after !== null;) {
+    const page: { text: string; body: Page } = await call<Page>(fixture, "GET", `${path}&after=${after}`);
+    expect(page.text.length).toBeLessThan(1_500_000);
+    expect(page.body.data.length).toBeGreaterThan(0);
+    expect(page.body.has_more).toBe(page.body.next_cursor !== null);
+    seen.push(...page.body.data.map(({ data }) => data.n));
+    after = page.body.next_cursor;
+  }
+  expect(seen).toEqual(Array.from({ length: 12 }, (_, n) => n));
+});
+
+test("several types are one list, in order", async () => {
+  fixture.trainer.evaluated(10, 2);
+  fixture.trainer.progress(11, 20);
+  const types = async (query: string) =>
+    (await call(fixture, "GET", `/api/events?format=json&${query}`)).body.data.map(({ type }) => type);
+  const both = "type=run.evaluated&type=run.progress";
+  expect(await types(both)).toEqual(["run.progress", "run.evaluated", "run.progress"]);
+  expect(await types(`${both}&limit=2`)).toEqual(["run.progress", "run.evaluated"]);
+  expect(await types(`${both}&type=run.progress&order=desc&limit=2`)).toEqual(["run.progress", "run.evaluated"]);
+});
+
 test("a list is paged by sequence, either way, by type", async () => {
   const list = (query: string) =>
     call(fixture, "GET", `/api/runs/${id}/events?${query}`, undefined, { accept: "application/json" });
