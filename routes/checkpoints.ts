@@ -4,6 +4,7 @@ import { NotFoundError } from "#src/errors.ts";
 import type { Checkpoint } from "#src/runs/checkpoint_store.ts";
 import { type AppEnv, IdParam, json, listOf, NumericCursor, page, pageQuery, problems } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
+import { headerRefs } from "./refusals.ts";
 import { serveFile } from "./serve_file.ts";
 
 const CheckpointView = z.object({
@@ -21,6 +22,7 @@ const CheckpointView = z.object({
 const list = createRoute({
   method: "get",
   path: "/runs/{id}/checkpoints",
+  operationId: "listCheckpoints",
   summary: "A run's checkpoints, newest step first",
   request: { params: IdParam, query: pageQuery(NumericCursor) },
   responses: { 200: json(listOf(CheckpointView), "A page"), ...problems(400, 401, 404) },
@@ -29,6 +31,7 @@ const list = createRoute({
 const get = createRoute({
   method: "get",
   path: "/checkpoints/{id}",
+  operationId: "getCheckpoint",
   summary: "A checkpoint",
   request: { params: IdParam },
   responses: { 200: json(CheckpointView, "The checkpoint"), ...problems(401, 404) },
@@ -37,6 +40,7 @@ const get = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/checkpoints/{id}",
+  operationId: "deleteCheckpoint",
   summary: "Delete a checkpoint and its files",
   request: { params: IdParam },
   responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
@@ -47,16 +51,38 @@ const content = {
   "application/json": { schema: z.unknown() },
 };
 
+const FILE_HEADERS = ["ETag", "Accept-Ranges", "Content-Length", "Content-Disposition"];
+const FileHeaders = z.object({
+  "range": z.string().optional().openapi({
+    description: "One range of bytes, such as `bytes=0-1023`; several at once get the whole file.",
+    example: "bytes=0-1023",
+  }),
+  "if-range": z.string().optional().openapi({
+    description: "An ETag: the range is given only if the file still has it, else the whole file.",
+  }),
+  "if-none-match": z.string().optional().openapi({
+    description: "ETags, with commas between: if the file has one of them the answer is 304, without a body.",
+  }),
+});
+
 const file = createRoute({
   method: "get",
   path: "/checkpoints/{id}/files/{name}",
+  operationId: "getCheckpointFile",
   summary: "A checkpoint's file",
   description: "Ranges, If-Range and If-None-Match work; the ETag is the file's SHA-256.",
-  request: { params: IdParam.extend({ name: z.string().max(200).openapi({ example: "model.safetensors" }) }) },
+  request: {
+    params: IdParam.extend({ name: z.string().max(200).openapi({ example: "model.safetensors" }) }),
+    headers: FileHeaders,
+  },
   responses: {
-    200: { description: "The file", content },
-    206: { description: "The range that was asked for", content },
-    304: { description: "The client has it" },
+    200: { description: "The whole file.", content, headers: headerRefs(FILE_HEADERS) },
+    206: {
+      description: "The range that was asked for.",
+      content,
+      headers: headerRefs([...FILE_HEADERS, "Content-Range"]),
+    },
+    304: { description: "The client has the file already.", headers: headerRefs(["ETag"]) },
     ...problems(401, 404, 416),
   },
 });

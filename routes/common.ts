@@ -5,6 +5,7 @@ import type { RequestIdVariables } from "hono/request-id";
 import type { Answer } from "#src/runs/idempotency.ts";
 import { idPattern, type IdPrefix } from "#src/db/ids.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
+import { REFUSALS } from "./refusals.ts";
 
 /** Hono's environment in every route. */
 export type AppEnv = {
@@ -14,33 +15,24 @@ export type AppEnv = {
 };
 
 export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  request_id: z.string(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-}).openapi("Problem", { description: "RFC 9457. A refused body has `errors`, one for each field." });
+  type: z.string().describe("`about:blank`: the status says what kind of problem it is."),
+  title: z.string().describe("The kind of problem in a few words."),
+  status: z.int().min(400).max(599).describe("The HTTP status."),
+  detail: z.string().describe("What is wrong in this case, and what to do next."),
+  request_id: z.string().describe("The request's id, as in X-Request-Id."),
+  errors: z.array(z.object({
+    path: z.string().describe("The field, with dots between its parts, such as `optimizer.learning_rate`."),
+    message: z.string().describe("What is wrong with it."),
+  })).optional().describe("One for each field that is wrong."),
+  bytes_needed: z.int().optional().describe("Bytes that a run needs which does not fit the device."),
+  bytes_available: z.int().optional().describe("Bytes that the device has, or takes in one buffer."),
+}).openapi("Problem", { description: "Why a request was refused (RFC 9457)." });
 
-const WHY: Record<number, string> = {
-  400: "Malformed",
-  401: "No or wrong token or signature",
-  403: "Not from this page or host",
-  404: "Unknown id",
-  409: "Wrong state for this",
-  413: "Too large",
-  415: "Wrong media type",
-  416: "No such range",
-  422: "Well-formed, but impossible",
-  429: "Too many; Retry-After says how long to wait",
-  503: "No GPU, or nothing can be written now",
-};
-
-/** The error answers of a route, for the OpenAPI document. */
+/** The refusals of a route, for the OpenAPI document, which adds those that any request may meet. */
 export function problems<const S extends number>(...statuses: S[]) {
   return Object.fromEntries(
     statuses.map((status) => [status, {
-      description: WHY[status],
+      description: REFUSALS[status].description,
       content: { "application/problem+json": { schema: Problem } },
     }]),
   ) as Record<S, { description: string; content: { "application/problem+json": { schema: typeof Problem } } }>;

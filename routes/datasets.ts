@@ -31,6 +31,7 @@ const Dataset = z.object({
 const upload = createRoute({
   method: "post",
   path: "/",
+  operationId: "uploadDataset",
   summary: "Upload a text",
   description: "The body streams to disk. A name that belongs to a dataset with other bytes is a 409.",
   request: {
@@ -55,6 +56,7 @@ const upload = createRoute({
 const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listDatasets",
   summary: "Datasets, newest first",
   request: { query: pageQuery(idCursor("ds")) },
   responses: { 200: json(listOf(Dataset), "A page"), ...problems(400, 401) },
@@ -63,6 +65,7 @@ const list = createRoute({
 const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getDataset",
   summary: "A dataset by id or name",
   request: { params: IdParam },
   responses: { 200: json(Dataset, "The dataset"), ...problems(401, 404) },
@@ -71,6 +74,7 @@ const get = createRoute({
 const preview = createRoute({
   method: "get",
   path: "/{id}/preview",
+  operationId: "previewDataset",
   summary: "A piece of the text",
   request: {
     params: IdParam,
@@ -91,6 +95,7 @@ const preview = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteDataset",
   summary: "Delete a dataset",
   request: { params: IdParam },
   responses: { 204: { description: "Deleted" }, ...problems(401, 404, 409) },

@@ -22,6 +22,7 @@ const Device = DeviceSummary.extend({
 const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getDevice",
   summary: "The GPU in use",
   responses: { 200: json(Device, "Adapter, driver, limits, features and measured speed"), ...problems(401, 503) },
 });

@@ -61,6 +61,7 @@ const answers = {
 const ofRun = createRoute({
   method: "get",
   path: "/runs/{id}/events",
+  operationId: "getRunEvents",
   summary: "A run's events; the stream of a finished run replays and ends",
   request: { params: IdParam, query: EventQuery, headers: EventHeaders },
   responses: answers,
@@ -71,6 +72,7 @@ const { 204: _, ...answersOfAll } = answers;
 const ofAll = createRoute({
   method: "get",
   path: "/events",
+  operationId: "getEvents",
   summary: "The events of all runs",
   request: { query: EventQuery, headers: EventHeaders },
   responses: answersOfAll,

@@ -9,6 +9,7 @@ const Readiness = z.object({ status: z.enum(["ready", "unready"]), database: z.s
 const healthz = createRoute({
   method: "get",
   path: "/healthz",
+  operationId: "getHealth",
   summary: "The process lives",
   security: [],
   responses: { 200: json(Health, "It does") },
@@ -17,6 +18,7 @@ const healthz = createRoute({
 const readyz = createRoute({
   method: "get",
   path: "/readyz",
+  operationId: "getReadiness",
   summary: "Database and GPU answer",
   security: [],
   responses: { 200: json(Readiness, "Both do"), 503: json(Readiness, "One does not") },

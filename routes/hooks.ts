@@ -50,6 +50,7 @@ const HookView = z.object({
 const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createHook",
   summary: "Add an inbound webhook",
   request: { headers: IdempotencyHeader, body: jsonBody(HookBody) },
   responses: {
@@ -64,6 +65,7 @@ const create = createRoute({
 const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listHooks",
   summary: "Inbound webhooks, newest first",
   request: { query: pageQuery(idCursor("hook")) },
   responses: { 200: json(listOf(HookView), "A page"), ...problems(400, 401) },
@@ -72,6 +74,7 @@ const list = createRoute({
 const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getHook",
   summary: "An inbound webhook",
   request: { params: IdParam },
   responses: { 200: json(HookView, "The hook, without its secret"), ...problems(401, 404) },
@@ -80,6 +83,7 @@ const get = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteHook",
   summary: "Delete an inbound webhook",
   request: { params: IdParam },
   responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
@@ -88,6 +92,7 @@ const remove = createRoute({
 const deliver = createRoute({
   method: "post",
   path: "/{name}",
+  operationId: "deliverToHook",
   summary: "Deliver to an inbound webhook",
   description: "Signed as Standard Webhooks or as GitHub signs. One run for each delivery id, however often it comes.",
   security: [],

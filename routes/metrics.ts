@@ -22,6 +22,7 @@ const Metrics = z.object({
 const get = createRoute({
   method: "get",
   path: "/{id}/metrics",
+  operationId: "getRunMetrics",
   summary: "A run's curves",
   request: {
     params: IdParam,

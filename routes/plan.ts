@@ -25,6 +25,7 @@ const Plan = z.object({
 const plan = createRoute({
   method: "post",
   path: "/",
+  operationId: "planRun",
   summary: "What a run would take",
   description: "Arithmetic only: nothing is allocated, and the model may be larger than any machine.",
   request: { body: jsonBody(RunRequest) },

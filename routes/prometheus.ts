@@ -12,6 +12,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const get = createRoute({
   method: "get",
   path: "/metrics",
+  operationId: "getPrometheusMetrics",
   summary: "Metrics for Prometheus",
   responses: {
     200: {

@@ -25,6 +25,7 @@ import { streamSteps } from "./steps_stream.ts";
 const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createRun",
   summary: "Queue a training run",
   request: { headers: IdempotencyHeader, body: jsonBody(RunRequest.openapi("RunRequest")) },
   responses: { 202: json(Run, "Queued"), ...problems(400, 401, 413, 415, 422, 429, 503) },
@@ -33,6 +34,7 @@ const create = createRoute({
 const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listRuns",
   summary: "Runs, newest first",
   request: {
     query: pageQuery(idCursor("run")).extend({
@@ -48,6 +50,7 @@ const list = createRoute({
 const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getRun",
   summary: "A run",
   request: { params: IdParam },
   responses: { 200: json(Run, "The run"), ...problems(401, 404) },
@@ -56,6 +59,7 @@ const get = createRoute({
 const patch = createRoute({
   method: "patch",
   path: "/{id}",
+  operationId: "updateRun",
   summary: "Change a run's name, tags or priority",
   request: {
     params: IdParam,
@@ -71,6 +75,7 @@ const patch = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteRun",
   summary: "Delete a run with its metrics, events and checkpoints",
   request: { params: IdParam },
   responses: { 204: { description: "Deleted" }, ...problems(401, 404, 409) },
@@ -80,6 +85,7 @@ const action = <P extends string>(name: P, summary: string) =>
   createRoute({
     method: "post",
     path: `/{id}/${name}`,
+    operationId: `${name}Run`,
     summary,
     request: { params: IdParam },
     responses: { 202: json(Run, "Accepted"), ...problems(401, 404, 409) },
@@ -95,6 +101,7 @@ const CallLimits = z.strictObject({
 const steps = createRoute({
   method: "post",
   path: "/{id}/steps",
+  operationId: "runSteps",
   summary: 'Drive a run of `"drive": "invoke"` some steps further',
   description: "Runs until one of the limits, makes the steps durable and answers; nothing is kept in memory between " +
     "calls. A call makes a step at least. With `Accept: text/event-stream` the run's events are streamed while it " +
@@ -127,6 +134,7 @@ const steps = createRoute({
 const takeCheckpoint = createRoute({
   method: "post",
   path: "/{id}/checkpoints",
+  operationId: "takeCheckpoint",
   summary: "Take a checkpoint now",
   request: { params: IdParam, headers: IdempotencyHeader },
   responses: { 202: json(Run, "Asked of the trainer"), ...problems(401, 404, 409, 422) },

@@ -3,6 +3,7 @@ import { getCookie } from "hono/cookie";
 import { ForbiddenError, UnauthorizedError } from "#src/errors.ts";
 import { type AuthOptions, pageOf } from "./auth.ts";
 import { type AppEnv, json, jsonBody, problems } from "./common.ts";
+import { headerRefs } from "./refusals.ts";
 import { endOfSession, findToken, openSession, SESSION_COOKIE, sessionCookie } from "./session_cookie.ts";
 
 const Session = z.object({
@@ -12,6 +13,7 @@ const Session = z.object({
 const show = createRoute({
   method: "get",
   path: "/",
+  operationId: "getSession",
   summary: "Whether a browser is signed in",
   responses: { 200: json(Session, "It may call the API"), ...problems(401, 429) },
 });
@@ -19,19 +21,24 @@ const show = createRoute({
 const signIn = createRoute({
   method: "post",
   path: "/",
+  operationId: "signIn",
   summary: "Sign a browser in",
   description: "Sets a cookie: a browser cannot set a header on an EventSource. It lasts for 30 days.",
   security: [],
   request: { body: jsonBody(z.strictObject({ token: z.string().max(1000) })) },
-  responses: { 204: { description: "Signed in" }, ...problems(400, 401, 403, 415, 429) },
+  responses: {
+    204: { description: "Signed in.", headers: headerRefs(["Set-Cookie"]) },
+    ...problems(400, 401, 403, 415, 429),
+  },
 });
 
 const signOut = createRoute({
   method: "delete",
   path: "/",
+  operationId: "signOut",
   summary: "Sign a browser out",
   security: [],
-  responses: { 204: { description: "Signed out" }, ...problems(403) },
+  responses: { 204: { description: "Signed out.", headers: headerRefs(["Set-Cookie"]) }, ...problems(403) },
 });
 
 export function sessionRoutes({ tokens, attempts }: AuthOptions) {

@@ -51,6 +51,7 @@ const DeliveryView = z.object({
 const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createWebhook",
   summary: "Add an outbound webhook",
   description:
     "Each event is POSTed as `{type, timestamp, data}`, signed as Standard Webhooks, at least once and in no " +
@@ -69,6 +70,7 @@ const create = createRoute({
 const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listWebhooks",
   summary: "Outbound webhooks, newest first",
   request: { query: pageQuery(idCursor("whe")) },
   responses: { 200: json(listOf(Webhook), "A page"), ...problems(400, 401) },
@@ -77,6 +79,7 @@ const list = createRoute({
 const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getWebhook",
   summary: "An outbound webhook",
   request: { params: IdParam },
   responses: { 200: json(Webhook, "The webhook, without its secret"), ...problems(401, 404) },
@@ -85,6 +88,7 @@ const get = createRoute({
 const patch = createRoute({
   method: "patch",
   path: "/{id}",
+  operationId: "updateWebhook",
   summary: "Change an outbound webhook's URL or events, or disable or enable it",
   description: "Disabling fails the deliveries that wait; they can be redelivered once it is enabled again.",
   request: {
@@ -97,6 +101,7 @@ const patch = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteWebhook",
   summary: "Delete an outbound webhook with its deliveries",
   request: { params: IdParam },
   responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
@@ -105,6 +110,7 @@ const remove = createRoute({
 const deliveries = createRoute({
   method: "get",
   path: "/{id}/deliveries",
+  operationId: "listWebhookDeliveries",
   summary: "A webhook's deliveries, newest first",
   description: "Those that are done with are kept for 30 days, and the newest 10,000.",
   request: { params: IdParam, query: pageQuery(idCursor("msg")) },
@@ -114,6 +120,7 @@ const deliveries = createRoute({
 const redeliver = createRoute({
   method: "post",
   path: "/{id}/deliveries/{delivery_id}/redeliver",
+  operationId: "redeliverWebhook",
   summary: "Send a delivery again at once, whatever became of it",
   request: { params: IdParam.extend({ delivery_id: z.string().min(1).max(200) }) },
   responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409) },
@@ -122,6 +129,7 @@ const redeliver = createRoute({
 const ping = createRoute({
   method: "post",
   path: "/{id}/ping",
+  operationId: "pingWebhook",
   summary: "Send a message of type `ping`",
   request: { params: IdParam, headers: IdempotencyHeader },
   responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409, 422) },

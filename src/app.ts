@@ -16,13 +16,13 @@ import { deliveryRoutes, hookRoutes } from "#routes/hooks.ts";
 import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
+import { type ApiDocument, describeApi } from "#routes/openapi.ts";
 import { measureRequests, openRegistry, prometheusRoutes } from "#routes/prometheus.ts";
 import { refuseUnknownParameters } from "#routes/query_parameters.ts";
 import { limitRequest, refuseEncodedBody } from "#routes/request_limits.ts";
 import { runRoutes } from "#routes/runs.ts";
 import { setSecurityHeaders } from "#routes/security_headers.ts";
 import { sessionRoutes } from "#routes/session.ts";
-import { SESSION_COOKIE } from "#routes/session_cookie.ts";
 import { webRoutes } from "#routes/web.ts";
 import { webhookRoutes } from "#routes/webhooks.ts";
 import { describeStorageError, isStorageError } from "./data/storage_error.ts";
@@ -125,18 +125,8 @@ export function createApp(
   app.route("/hooks", deliveryRoutes(reverie, attempts));
   app.route("/api/webhooks", webhookRoutes(reverie));
 
-  app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
-  const session = { type: "apiKey", in: "cookie", name: SESSION_COOKIE } as const;
-  app.openAPIRegistry.registerComponent("securitySchemes", "session", session);
-  app.doc31("/openapi.json", {
-    openapi: "3.1.0",
-    info: {
-      title: "Reverie",
-      version: "0.1.0",
-      description: "Pretrains GPT-style language models on this machine's GPU: text in, base model out.",
-    },
-    security: [{ token: [] }, { session: [] }],
-  });
+  let document: ApiDocument | undefined;
+  app.get("/openapi.json", (c) => c.json(document ??= describeApi(app)));
 
   const methodsOf = allowedMethods(app);
   app.notFound((c) => {
