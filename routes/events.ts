@@ -13,7 +13,7 @@ const EventType = z.enum(EVENT_TYPES);
 
 const Event = z.object({
   type: EventType,
-  run_id: z.string(),
+  run_id: z.string().nullable().openapi({ description: "Null for what belongs to no run." }),
   sequence: z.int(),
   timestamp: z.string(),
   data: z.record(z.string(), z.unknown()),

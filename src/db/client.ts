@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import SqliteDatabase from "better-sqlite3";
 import { type BetterSQLite3Database, drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
+import { finishMoves } from "./moves.ts";
 import * as schema from "./schema.ts";
 
 /**
@@ -17,8 +18,11 @@ const WAL_LIMIT_BYTES = 2 ** 24;
 /** SQLite's number for `auto_vacuum = INCREMENTAL`. */
 const INCREMENTAL = 2;
 
-/** Opens `path` (or ":memory:") and brings it to the newest schema. */
-export function openDatabase(path: string): Database {
+/**
+ * Opens `path` (or ":memory:") and brings it to the newest schema.
+ * @param tell hears of a migration that takes more than a second
+ */
+export function openDatabase(path: string, tell: (line: string) => void = () => {}): Database {
   const sqlite = new SqliteDatabase(path);
   // Before anything writes the first page, which decides it. An existing database needs `makeShrinkable` besides.
   sqlite.pragma("auto_vacuum = INCREMENTAL");
@@ -32,6 +36,7 @@ export function openDatabase(path: string): Database {
   sqlite.pragma("busy_timeout = 1000");
   const db = beginImmediately(drizzle(sqlite, { schema }));
   migrate(db, { migrationsFolder: MIGRATIONS });
+  finishMoves(sqlite, tell);
   return db;
 }
 

@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { and, desc, eq, lt, notInArray, or } from "drizzle-orm";
+import { and, desc, eq, inArray, lt, or } from "drizzle-orm";
 import { InvalidUtf8Error, storeText, TextTooLargeError } from "../data/text_store.ts";
 import { isId, newId, now } from "../db/ids.ts";
 import type { Database } from "../db/client.ts";
@@ -97,7 +97,7 @@ export class DatasetStore {
     const { id, name, sha256 } = this.get(idOrName);
     if (name === SAMPLE_DATASET) throw new ConflictError(`"${SAMPLE_DATASET}" is always there and cannot be deleted`);
     const user = this.db.select({ id: runs.id, status: runs.status }).from(runs)
-      .where(and(eq(runs.dataset_id, id), notInArray(runs.status, ["succeeded", "failed", "cancelled"]))).get();
+      .where(and(eq(runs.dataset_id, id), inArray(runs.status, ["queued", "running", "paused"]))).get();
     if (user) throw new ConflictError(`${user.id} (${user.status}) uses the dataset: cancel it, or let it finish`);
     this.db.delete(datasets).where(eq(datasets.id, id)).run();
     await rm(this.path(id), { force: true });

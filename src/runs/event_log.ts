@@ -10,7 +10,8 @@ import { isFinished } from "./states.ts";
 /** As clients see it, in the stream and in lists. */
 export interface RunEvent {
   type: EventType;
-  run_id: string;
+  /** Null for what belongs to no run. */
+  run_id: string | null;
   sequence: number;
   timestamp: string;
   data: Record<string, unknown>;
@@ -234,7 +235,7 @@ export class EventLog {
     this.#wakes = 0;
     this.#readAt = performance.now();
     this.#over.clear();
-    return { runIds: new Set(rows.map(({ run_id }) => run_id)), count: rows.length };
+    return { runIds: new Set(rows.flatMap(({ run_id }) => run_id ?? [])), count: rows.length };
   }
 }
 

@@ -11,7 +11,7 @@ export interface Chunk {
 
 interface TailEvent {
   sequence: number;
-  run_id: string;
+  run_id: string | null;
   type: EventType;
   bytes: Uint8Array;
 }

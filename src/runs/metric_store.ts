@@ -1,7 +1,8 @@
-import { and, asc, eq, gt, gte, lte, min } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
-import { train_points, val_points } from "../db/schema.ts";
+import { run_keys } from "../db/schema.ts";
 import type { StepPoint } from "../train/protocol.ts";
+import { nextTurn } from "../turns.ts";
 import type { Points } from "./downsample.ts";
 
 const TRAIN_COLUMNS = {
@@ -25,8 +26,6 @@ export interface ValPoint {
   bpb: number;
 }
 
-/** SQLite takes at most 32,766 values in a statement; a train point has nine. */
-const INSERT_ROWS = 1000;
 /** Rows read before the event loop gets a turn: about 10 ms. */
 const READ_ROWS = 5000;
 
@@ -35,57 +34,75 @@ export class MetricStore {
   constructor(private readonly db: Database) {}
 
   addTrainPoints(runId: string, points: StepPoint[]): void {
-    for (let from = 0; from < points.length; from += INSERT_ROWS) {
-      const rows = points.slice(from, from + INSERT_ROWS).map((point) => ({ run_id: runId, ...point }));
-      this.db.insert(train_points).values(rows).run();
+    const key = this.#makeKey(runId);
+    const insert = this.db.$client.prepare(`insert into train_points
+      (run_key, step, loss, lr, grad_norm, tokens_per_second, step_ms, mfu, epoch) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    for (const { step, loss, lr, grad_norm, tokens_per_second, step_ms, mfu, epoch } of points) {
+      insert.run(key, step, ...[loss, lr, grad_norm, tokens_per_second, step_ms, mfu, epoch].map(finite));
     }
   }
 
   /** An evaluation at a step that has one already replaces it: a run resumed at that step may evaluate again. */
-  setValPoint(runId: string, { step, ...values }: ValPoint): void {
-    this.db.insert(val_points).values({ run_id: runId, step, ...values })
-      .onConflictDoUpdate({ target: [val_points.run_id, val_points.step], set: values }).run();
+  setValPoint(runId: string, { step, loss, perplexity, bpb }: ValPoint): void {
+    this.db.$client.prepare(
+      "insert or replace into val_points (run_key, step, loss, perplexity, bpb) values (?, ?, ?, ?, ?)",
+    )
+      .run(this.#makeKey(runId), step, ...[loss, perplexity, bpb].map(finite));
   }
 
-  /** Forgets what an earlier attempt did past the step that the run goes on from. */
+  /** Forgets what an earlier attempt did past the step that the run resumes from. */
   dropAfter(runId: string, step: number): void {
-    this.db.delete(train_points).where(and(eq(train_points.run_id, runId), gt(train_points.step, step))).run();
-    this.db.delete(val_points).where(and(eq(val_points.run_id, runId), gt(val_points.step, step))).run();
+    const key = this.#keyOf(runId);
+    for (const table of ["train_points", "val_points"]) {
+      this.db.$client.prepare(`delete from ${table} where run_key = ? and step > ?`).run(key, step);
+    }
   }
 
+  /** By its index the lowest loss is the first: it is found at once, however many evaluations there were. */
   bestValLoss(runId: string, upToStep: number): number | null {
-    return this.db.select({ best: min(val_points.loss) }).from(val_points)
-      .where(and(eq(val_points.run_id, runId), lte(val_points.step, upToStep))).get()?.best ?? null;
+    const best = this.db.$client.prepare(
+      "select loss from val_points where run_key = ? and loss is not null and step <= ? order by loss limit 1",
+    ).pluck().get(this.#keyOf(runId), upToStep);
+    return (best as number | undefined) ?? null;
   }
 
   /** Every point of the named curves within [fromStep, toStep]; reads in slices, so that other requests get their turn. */
   async read(runId: string, names: MetricName[], fromStep: number, toStep: number): Promise<Map<MetricName, Points>> {
     const series = new Map(names.map((name) => [name, { steps: [], values: [] } as Points]));
-    const read = async (columns: Record<string, string>, next: (from: number) => Record<string, unknown>[]) => {
-      const wanted = names.filter((name) => name in columns);
-      if (wanted.length === 0) return;
+    const key = this.#keyOf(runId);
+    for (const name of names) {
+      const { steps, values } = series.get(name)!;
+      const [table, column] = name in VAL_COLUMNS
+        ? ["val_points", VAL_COLUMNS[name as keyof typeof VAL_COLUMNS]]
+        : ["train_points", TRAIN_COLUMNS[name as keyof typeof TRAIN_COLUMNS]];
+      const slice = this.db.$client.prepare(
+        `select step, ${column} from ${table} where run_key = ? and step between ? and ? order by step limit ?`,
+      ).raw();
       for (let from = fromStep;;) {
-        const rows = next(from);
-        for (const name of wanted) {
-          const { steps, values } = series.get(name)!;
-          for (const row of rows) {
-            steps.push(row.step as number);
-            values.push((row[columns[name]] as number | null) ?? NaN);
-          }
+        const rows = slice.all(key, from, toStep, READ_ROWS) as [number, number | null][];
+        for (const [step, value] of rows) {
+          steps.push(step);
+          values.push(value ?? NaN);
         }
-        if (rows.length < READ_ROWS) return;
-        from = rows[rows.length - 1].step as number + 1;
-        await new Promise((resolve) => setImmediate(resolve));
+        if (rows.length < READ_ROWS) break;
+        from = rows[rows.length - 1][0] + 1;
+        await nextTurn();
       }
-    };
-    await read(TRAIN_COLUMNS, (from) => this.#rows(train_points, runId, from, toStep));
-    await read(VAL_COLUMNS, (from) => this.#rows(val_points, runId, from, toStep));
+    }
     return series;
   }
 
-  #rows(table: typeof train_points | typeof val_points, runId: string, from: number, to: number) {
-    return this.db.select().from(table)
-      .where(and(eq(table.run_id, runId), gte(table.step, from), lte(table.step, to)))
-      .orderBy(asc(table.step)).limit(READ_ROWS).all();
+  /** Null, which no row has, until a run has its first point. */
+  #keyOf(runId: string): number | null {
+    return this.db.select({ key: run_keys.key }).from(run_keys).where(eq(run_keys.run_id, runId)).get()?.key ?? null;
   }
+
+  #makeKey(runId: string): number {
+    return this.#keyOf(runId) ??
+      this.db.insert(run_keys).values({ run_id: runId }).returning({ key: run_keys.key }).get().key;
+  }
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }

@@ -12,6 +12,7 @@ import { HookStore } from "./hooks.ts";
 import { IdempotencyStore } from "./idempotency.ts";
 import { MetricStore } from "./metric_store.ts";
 import { Outbound } from "./outbound.ts";
+import { Removals } from "./removals.ts";
 import { forgetCorrupt } from "./reports.ts";
 import { Runner, type RunnerSettings } from "./runner.ts";
 import { RunStore } from "./run_store.ts";
@@ -50,6 +51,7 @@ export interface Reverie {
   events: EventLog;
   metrics: MetricStore;
   checkpoints: CheckpointStore;
+  removals: Removals;
   hooks: HookStore;
   webhooks: WebhookStore;
   deliverer: WebhookDeliverer;
@@ -89,7 +91,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     folder("checkpoints"),
     folder("tuning"),
   ];
-  const db = openDatabase(join(folder("."), "reverie.db"));
+  const db = openDatabase(join(folder("."), "reverie.db"), (line) => log.info(line));
   const keeper = new DatabaseKeeper({ db, log });
   keeper.start();
   const box = options.secretKey === null
@@ -103,6 +105,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   });
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
+  const removals = new Removals(db, log);
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
   const storage = new Storage(folder("."), log);
@@ -113,6 +116,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     events,
     metrics,
     checkpoints,
+    removals,
     storage,
     tokensFolder,
     tuningFolder,
@@ -134,9 +138,11 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   storage.keepReserve();
   await runner.start();
   deliverer.start();
+  removals.start();
 
   const stop = async () => {
     await runner.close();
+    await removals.close();
     events.close(); // after the runner: followers see its last event
     await deliverer.close();
     await keeper.close();
@@ -154,6 +160,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     events,
     metrics,
     checkpoints,
+    removals,
     hooks,
     webhooks,
     deliverer,

@@ -92,7 +92,7 @@ export function registerRunMetrics(registry: Registry, { db, events, runs, runne
     registers,
   });
   events.onAppend(({ type, run_id, data }) => {
-    if (type === "run.progress" && Array.isArray(data.points)) {
+    if (run_id !== null && type === "run.progress" && Array.isArray(data.points)) {
       const { context_length, batch_size, gradient_accumulation_steps } = runs.get(run_id).config;
       steps.inc(data.points.length);
       tokens.inc(data.points.length * context_length * batch_size * gradient_accumulation_steps);

@@ -1,4 +1,4 @@
-import { and, count, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, count, desc, eq, lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { runs, type RunStatus } from "../db/schema.ts";
 import { NotFoundError } from "../errors.ts";
@@ -47,15 +47,20 @@ export class RunStore {
   /** Newest first. */
   list(filter: RunFilter, page: { after: string | null; limit: number }): RunRow[] {
     const { statuses, tags = [] } = filter;
-    return this.db.select().from(runs)
-      .where(and(
-        statuses === undefined ? undefined : inArray(runs.status, statuses),
-        page.after === null ? undefined : lt(runs.id, page.after),
-        ...tags.map(([key, value]) =>
-          sql`exists (select 1 from json_each(${runs.tags}) as tag where tag.key = ${key} and tag.value = ${value})`
-        ),
-      ))
-      .orderBy(desc(runs.id)).limit(page.limit).all();
+    // The index has each status by id. Of several, SQLite would sort all runs: the newest of each are merged instead.
+    const ofEach = (statuses === undefined ? [undefined] : [...new Set(statuses)]).map((status) =>
+      this.db.select().from(runs)
+        .where(and(
+          status === undefined ? undefined : eq(runs.status, status),
+          page.after === null ? undefined : lt(runs.id, page.after),
+          ...tags.map(([key, value]) =>
+            sql`exists (select 1 from json_each(${runs.tags}) as tag where tag.key = ${key} and tag.value = ${value})`
+          ),
+        ))
+        .orderBy(desc(runs.id)).limit(page.limit).all()
+    );
+    if (ofEach.length === 1) return ofEach[0];
+    return ofEach.flat().sort((a, b) => a.id < b.id ? 1 : -1).slice(0, page.limit);
   }
 
   /** In the order they were asked for. */
@@ -88,7 +93,7 @@ export class RunStore {
     return run;
   }
 
-  /** With its metric points, events and checkpoint rows. */
+  /** With its checkpoint rows; `Removals` take its points and events. */
   delete(id: string): void {
     this.db.delete(runs).where(eq(runs.id, id)).run();
   }

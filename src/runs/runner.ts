@@ -12,6 +12,7 @@ import type { EventLog } from "./event_log.ts";
 import { LEASE_MS, Leases } from "./leases.ts";
 import type { MetricStore } from "./metric_store.ts";
 import { PatientWriter } from "./patient_writer.ts";
+import type { Removals } from "./removals.ts";
 import { isRepeatable, recordEnd, recordReport, type RunReport } from "./reports.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
 import { type Action, decide } from "./states.ts";
@@ -29,6 +30,7 @@ export interface RunnerDeps {
   events: EventLog;
   metrics: MetricStore;
   checkpoints: CheckpointStore;
+  removals: Removals;
   storage: Storage;
   /** Folder for token shards, shared by all runs. */
   tokensFolder: string;
@@ -212,12 +214,16 @@ export class Runner {
     });
   }
 
-  /** Deletes a run with its points, events and files. @throws {ConflictError} while it runs */
+  /** Deletes a run with its files; its points and events are removed in the background. @throws {ConflictError} while it runs */
   async remove(id: string): Promise<void> {
-    const { runs, events, checkpoints } = this.deps;
+    const { db, runs, removals, events, checkpoints } = this.deps;
     if (runs.get(id).status === "running") throw new ConflictError(`${id} is running: cancel it first`);
     if (this.#calls.has(id)) throw new ConflictError(`a call drives ${id}: wait for its answer`);
-    runs.delete(id);
+    db.transaction(() => {
+      runs.delete(id);
+      removals.add(id);
+    });
+    removals.start();
     events.wake();
     await checkpoints.removeRunFolder(id);
   }

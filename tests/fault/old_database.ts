@@ -44,6 +44,26 @@ export function makeOldDatabase(dataFolder: string, runs: number): void {
   })();
 }
 
+/** Gives the first runs of an old database a week's history each: `steps` points, an evaluation every 250, an event every 5. */
+export function addOldHistory(dataFolder: string, runs: number, steps: number): void {
+  using db = new Database(join(dataFolder, "reverie.db"));
+  db.run("pragma synchronous = OFF"); // the test's own time
+  const every = (n: number) =>
+    `with recursive at (step) as (values (${n}) union all select step + ${n} from at where step < $steps)`;
+  for (let i = 0; i < runs; i++) {
+    const parameters = { $run: oldRunId(i), $steps: steps };
+    db.query(`${every(1)} insert into train_points
+      select $run, step, 3.1 + 1.0 / step, 1e-3 - 1e-10 * step, iif(step % 1000, 0.7 + 1.0 / step, null),
+        12345.6 + step % 97, 100.1 + step % 13, 0.1, step * 1.23e-3 from at`).run(parameters);
+    db.query(`${every(250)} insert into val_points select $run, step, 3 + 1.0 / step, 20.1, 1.2 from at`).run(
+      parameters,
+    );
+    db.query(`${every(5)} insert into events (run_id, type, timestamp, data)
+      select $run, 'run.progress', '2026-01-01T00:00:00.000Z', json_object('step', step, 'text', hex(zeroblob(100)))
+      from at`).run(parameters);
+  }
+}
+
 /** Sorts as the i-th. */
 export function oldRunId(i: number): string {
   return `run_${String(i).padStart(26, "0")}`;

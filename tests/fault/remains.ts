@@ -58,7 +58,9 @@ function checkRuns(db: Database): void {
     ).all(id).map((event) => ({ ...event, data: JSON.parse(event.data) } as Event));
     const history = retrace(events);
     type Point = { step: number; loss: number };
-    const points = db.query<Point, [string]>("select step, loss from train_points where run_id = ? order by step");
+    const points = db.query<Point, [string]>(
+      "select step, loss from train_points join run_keys on key = run_key where run_id = ? order by step",
+    );
     const losses = { steps: [] as number[], values: [] as unknown[] };
     for (const { step, loss } of points.all(id)) losses.steps.push(step), losses.values.push(loss);
     expect(losses).toEqual(lossesOf(history));

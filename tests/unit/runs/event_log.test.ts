@@ -263,6 +263,7 @@ test("a sequence is never given twice, not even after a deletion", async () => {
   fixture.trainer.ended("cancelled", 0);
   const follower = events.follow({}, 0);
   await fixture.reverie.runner.remove(runId);
+  await fixture.reverie.removals.settle();
   expect(fixture.events(runId)).toEqual([]);
   const other = await fixture.run();
   expect(fixture.events(other)[0].sequence).toBeGreaterThan(before);
