@@ -300,6 +300,7 @@ describe("what is refused", () => {
     expect(runner.remove(id)).rejects.toThrow(ConflictError);
     fixture.trainer.ended("succeeded", 5);
     await runner.remove(id);
+    await fixture.reverie.removals.settle();
     expect(fixture.reverie.runs.find(id)).toBeUndefined();
     expect(checkpoints.ofRun(id)).toEqual([]);
     expect(fixture.events(id)).toEqual([]);
