@@ -20,7 +20,7 @@ const SWAGGER = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 /** No inline script, no other origin. */
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+  "worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const DOCS_PAGE = `<!doctype html>
 <html lang="en">

@@ -12,12 +12,35 @@ const SAID = {
   "run.succeeded": "The run has finished",
   "run.failed": "The run has failed",
   "run.cancelled": "The run is cancelled",
+  "run.deleted": "The run was deleted",
 };
 
-/** Tells a screen reader what a reader of the page would look up for; every step would be too much. @param {RunEvent} event */
+/** A quick run evaluates every second: whoever listens could do nothing else. */
+const QUIET_MS = 10_000;
+
+/** What is said at the end of the quiet, if something is. @type {{ text: string, isState: boolean } | null} */
+let pending = null;
+let isQuiet = false;
+
+/**
+ * Tells a screen reader what a reader of the page would look up for; every step would be too much. It speaks at most once
+ * in ten seconds: the newest of what came meanwhile, a change of the run's state before a loss.
+ * @param {RunEvent} event
+ */
 export function announce(event) {
+  const isState = event.type !== "run.evaluated";
   const text = event.type === "run.evaluated"
     ? `Step ${formatCount(event.data.step)}: validation loss ${formatLoss(event.data.val_loss)}`
     : SAID[event.type];
-  if (text !== undefined) setText(byId("announcer", HTMLElement), text);
+  if (text === undefined || (pending?.isState && !isState)) return;
+  pending = { text, isState };
+  if (!isQuiet) speak();
+}
+
+function speak() {
+  isQuiet = pending !== null;
+  if (pending === null) return;
+  setText(byId("announcer", HTMLElement), pending.text);
+  pending = null;
+  setTimeout(speak, QUIET_MS);
 }

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { Checkpoint, Dataset, Device, Metrics, Page, Plan, Problem, Run, RunEvent, SampledEvent, Session } from "./types.d.ts" */
+/** @import { Checkpoint, Dataset, Device, Losses, Page, Plan, Problem, Run, SampledEvent, Series, Session } from "./types.d.ts" */
 
 /** An answer of 4xx or 5xx, with the service's own account of it. */
 export class ApiError extends Error {
@@ -83,21 +83,18 @@ export const actOnRun = (id, action) => post(`${runPath(id)}/${action}`);
 export const listCheckpoints = (id) => request(`${runPath(id)}/checkpoints?limit=100`);
 
 /**
- * Both loss curves; `max_points` keeps spikes and bounds the answer.
- * @param {string} id
- * @returns {Promise<Metrics>}
+ * Both loss curves, every point of them.
+ * @param {Run} run
+ * @returns {Promise<Losses>}
  */
-export const getLosses = (id) => request(`${runPath(id)}/metrics?name=train/loss&name=val/loss&max_points=2000`);
+export async function getLosses({ id }) {
+  /** @type {{ series: Record<string, Series> }} */
+  const { series } = await request(`${runPath(id)}/metrics?name=train/loss&name=val/loss`);
+  return { train: series["train/loss"], validation: series["val/loss"] };
+}
 
 /** @param {string} id @returns {Promise<Page<SampledEvent>>} newest first */
 export const listSamples = (id) => request(`${runPath(id)}/events?type=run.sampled&order=desc&limit=20`);
-
-/** The sequence of the log's last event, 0 for an empty log: where a stream goes on without replaying the past. */
-export async function getLastSequence() {
-  /** @type {Page<RunEvent>} */
-  const page = await request("/api/events?order=desc&limit=1");
-  return page.data[0]?.sequence ?? 0;
-}
 
 /** @param {string} checkpointId @param {string} name */
 export const fileUrl = (checkpointId, name) =>

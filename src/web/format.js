@@ -12,14 +12,25 @@ export const formatCount = (value) => value == null ? NONE : integer.format(valu
 /** 818,432 → "818K". @param {number | null | undefined} value */
 export const formatCompact = (value) => value == null ? NONE : compact.format(value);
 
-/** A loss in nats: three decimals, as papers print it. @param {number | null | undefined} value */
-export const formatLoss = (value) => value == null ? NONE : value.toFixed(3);
+/** 1 → "1 layer", 2 → "2 layers". @param {number} count @param {string} noun */
+export const formatNumberOf = (count, noun) => `${integer.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/**
+ * A loss in nats: three decimals, as papers print it. That of a run that went astray is as short: 2,766,330 → "2.77M".
+ * @param {number | null | undefined} value
+ */
+export const formatLoss = (value) =>
+  value == null ? NONE : Math.abs(value) < 1000 ? value.toFixed(3) : formatTick(value);
+
+/** A number on an axis, as short as it can be: 0.5, 12, 2.5K, 2.77M, 3e20. @param {number} value */
+export const formatTick = (value) =>
+  Math.abs(value) < 1e15 ? compact.format(value) : trimExponent(value.toExponential(2));
 
 /** 0.001 → "1e-3"; 0.00097 → "9.7e-4". @param {number | null | undefined} value */
 export const formatRate = (value) => value == null ? NONE : value === 0 ? "0" : trimExponent(value.toExponential(2));
 
 /** @param {string} text */
-const trimExponent = (text) => text.replace(/\.?0+e/, "e").replace("e+0", "");
+const trimExponent = (text) => text.replace(/\.?0+e/, "e").replace("e+0", "").replace("e+", "e");
 
 /**
  * The two largest units: "45 s", "3 min 20 s", "2 h 5 min".

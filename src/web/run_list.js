@@ -20,8 +20,9 @@ export class RunList {
   /**
    * @param {Iterable<Run>} runs newest first
    * @param {string | null} selected
+   * @param {boolean} isComplete false while the list could not be read: an empty one means nothing then
    */
-  draw(runs, selected) {
+  draw(runs, selected, isComplete) {
     const shown = [...runs].map((run) => {
       const row = this.#rows.get(run.id) ?? makeRow(run);
       this.#rows.set(run.id, row);
@@ -31,7 +32,8 @@ export class RunList {
     const same = shown.length === this.#list.children.length &&
       shown.every((item, i) => item === this.#list.children[i]);
     if (!same) this.#list.replaceChildren(...shown);
-    this.#empty.hidden = shown.length > 0;
+    this.#empty.hidden = shown.length > 0 || !isComplete;
+    for (const [id, { item }] of this.#rows) if (!item.isConnected) this.#rows.delete(id);
   }
 }
 

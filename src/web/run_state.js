@@ -1,19 +1,20 @@
 // @ts-check
+import { addPoints, bucketWidth, cutCurve, storedCurve } from "./buckets.js";
 import { cutAfter, EMPTY_SERIES, merge } from "./series.js";
 
-/** @import { Metrics, Run, RunEvent, RunStatus, Sample, SampledEvent, Series } from "./types.d.ts" */
+/** @import { Losses, Progress, Run, RunEvent, RunStatus, Sample, SampledEvent, Series } from "./types.d.ts" */
+/** @import { Curve } from "./buckets.js" */
 
 /**
  * What the page knows of runs, as folds over their events. Pure: no DOM, no network. Applying events to a state that is
  * ahead of them (a replay, or history read after they were sent) ends in the same state as applying them in time.
  *
  * @typedef {object} RunHistory what a run did, beyond its row
- * @property {Series} train
+ * @property {Curve} train
  * @property {Series} validation
  * @property {Sample[]} samples newest first
- * @property {number | null} learningRate
- * @property {number | null} tokensPerSecond
  * @property {number | null} etaSeconds as of the last progress
+ * @property {boolean} stale a return to a checkpoint divided a bucket of `train`: only the service can make it whole
  */
 
 /** Samples kept on the page; the event log keeps them all. */
@@ -38,18 +39,18 @@ const STATUS_AFTER = {
 /**
  * The history that is stored, before any event.
  * @param {Run} run
- * @param {Metrics} metrics
+ * @param {Losses | null} losses null for a run that has none yet
  * @param {SampledEvent[]} samples newest first
  * @returns {RunHistory}
  */
-export function storedHistory(run, metrics, samples) {
+export function storedHistory(run, losses, samples) {
+  const width = bucketWidth(run.max_steps);
   return {
-    train: metrics.series["train/loss"] ?? EMPTY_SERIES,
-    validation: metrics.series["val/loss"] ?? EMPTY_SERIES,
+    train: storedCurve(width, losses?.train ?? EMPTY_SERIES),
+    validation: losses?.validation ?? EMPTY_SERIES,
     samples: standing(samples.map((event) => event.data), run.step),
-    learningRate: run.last_metrics?.["train/lr"] ?? null,
-    tokensPerSecond: run.last_metrics?.["train/tokens_per_second"] ?? null,
     etaSeconds: null,
+    stale: false,
   };
 }
 
@@ -82,13 +83,21 @@ export function reduceRun(run, event) {
       break;
     case "run.progress":
       next.step = event.data.step;
-      next.last_metrics = { ...run.last_metrics, "train/loss": event.data.points.at(-1)?.loss ?? null };
+      next.skipped_steps = event.data.skipped_steps ?? run.skipped_steps;
+      next.last_metrics = { ...run.last_metrics, ...newest(event.data) };
       break;
     case "run.evaluated":
       next.last_metrics = { ...run.last_metrics, "val/loss": event.data.val_loss };
       break;
   }
   return next;
+}
+
+/** @param {Progress} progress @returns {Record<string, number | null>} by metric */
+function newest({ points, tokens_per_second }) {
+  const last = points.at(-1);
+  if (last === undefined) return {};
+  return { "train/loss": last.loss, "train/lr": last.lr, "train/tokens_per_second": tokens_per_second };
 }
 
 /**
@@ -101,20 +110,20 @@ export function reduceHistory(history, event) {
     case "run.started": {
       // A start below the last step is a return to a checkpoint: the steps after it will be trained, and told, again.
       const { step } = event.data;
+      const { curve, exact } = cutCurve(history.train, step);
       return {
         ...history,
-        train: cutAfter(history.train, step),
+        train: curve,
+        stale: history.stale || !exact,
         validation: cutAfter(history.validation, step),
         samples: history.samples.filter((sample) => sample.step <= step),
       };
     }
     case "run.progress": {
-      const { points, tokens_per_second, eta_seconds } = event.data;
+      const { points, eta_seconds } = event.data;
       return {
         ...history,
-        train: merge(history.train, { steps: points.map((p) => p.step), values: points.map((p) => p.loss) }),
-        learningRate: points.at(-1)?.lr ?? history.learningRate,
-        tokensPerSecond: tokens_per_second,
+        train: addPoints(history.train, points),
         etaSeconds: eta_seconds,
       };
     }

@@ -55,30 +55,6 @@ export function lastPoint(series) {
   return step === undefined ? null : { step, value: series.values.at(-1) ?? null };
 }
 
-/** Of the steps so far, the share that the moving average looks back on: early, where a loss falls fast, it must not lag. */
-const LOOKBACK = 1 / 20;
-
-/**
- * Exponential moving average, corrected for its start (as Adam's moments are). The decay is by distance in steps, so that a
- * history thinned by `max_points` and the full points after it have the same smoothness.
- * @param {Series} series
- * @param {number} longest the time constant in steps, once a run is old enough for it
- * @returns {(number | null)[]} one value for each of the series' points
- */
-export function smooth({ steps, values }, longest) {
-  let average = 0;
-  let weight = 0;
-  return values.map((value, i) => {
-    const distance = i === 0 ? 1 : steps[i] - steps[i - 1];
-    const decay = Math.exp(-distance / Math.min(longest, Math.max(1, steps[i] * LOOKBACK)));
-    if (value !== null) {
-      average = decay * average + (1 - decay) * value;
-      weight = decay * weight + (1 - decay);
-    }
-    return weight === 0 ? null : average / weight;
-  });
-}
-
 /**
  * Curves of their own steps as columns over one axis, with null where a curve has no point: what the chart draws. Linear
  * in the points, because a live chart does it several times a second.

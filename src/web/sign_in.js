@@ -1,11 +1,13 @@
 // @ts-check
-import { ApiError, SIGNED_OUT, signIn } from "./api.js";
+import { SIGNED_OUT, signIn } from "./api.js";
 import { byId, setText } from "./dom.js";
+import { explainSignIn } from "./words.js";
 
 /** The form that stands in the page's place while the service asks for a token. What was on the page stays as it is. */
 export class SignIn {
   #section = byId("sign-in", HTMLElement);
   #layout = byId("layout", HTMLElement);
+  #main = byId("main", HTMLElement);
   #form = byId("sign-in-form", HTMLFormElement);
   #token = byId("f-token", HTMLInputElement);
   #error = byId("sign-in-error", HTMLElement);
@@ -20,6 +22,11 @@ export class SignIn {
     });
   }
 
+  /** Another tab of the browser has signed in. */
+  hide() {
+    this.#show(false);
+  }
+
   get isShown() {
     return !this.#section.hidden;
   }
@@ -32,6 +39,7 @@ export class SignIn {
     this.#token.value = ""; // it is in the cookie now, as a proof, and nowhere else
     this.#showError("");
     if (shown) this.#token.focus();
+    else this.#main.focus({ preventScroll: true });
   }
 
   /** @param {() => Promise<void>} onSignedIn */
@@ -42,7 +50,7 @@ export class SignIn {
     try {
       await signIn(token);
     } catch (error) {
-      return this.#showError(reasonOf(error));
+      return this.#showError(explainSignIn(error));
     } finally {
       this.#submit.disabled = false;
     }
@@ -60,11 +68,4 @@ export class SignIn {
       this.#token.select();
     }
   }
-}
-
-/** @param {unknown} error */
-function reasonOf(error) {
-  if (!(error instanceof ApiError)) return "The server does not answer.";
-  if (error.status === 401) return "This is none of the server’s tokens.";
-  return `${error.message[0].toUpperCase()}${error.message.slice(1)}.`;
 }

@@ -8,19 +8,30 @@ export interface Series {
   readonly values: readonly (number | null)[];
 }
 
+/** What a run was started with, every default filled in: the fields that the page shows. A new run may repeat all of it. */
+export interface RunConfig {
+  tokenizer: { kind: string; vocab_size: number };
+  model: { architecture: string; n_layer: number; n_head: number; n_embd: number };
+  context_length: number;
+  batch_size: number;
+  max_steps: number;
+  optimizer: { kind: string; learning_rate: number; min_learning_rate?: number; warmup_steps?: number };
+  eval: { every: number };
+  sample: { every: number; prompt: string };
+  checkpoint: { every: number };
+}
+
 export interface Run {
   id: string;
   name: string;
   status: RunStatus;
-  config: {
-    tokenizer: { kind: string; vocab_size: number };
-    model: { architecture: string; n_layer: number; n_head: number; n_embd: number };
-    context_length: number;
-    batch_size: number;
-  };
+  dataset_id: string | null;
+  config: RunConfig;
   step: number;
   max_steps: number;
   parameters: number | null;
+  /** Updates left out because the gradient was not finite. */
+  skipped_steps: number;
   /** The newest value of each metric, by name. */
   last_metrics: Record<string, number | null> | null;
   created_at: string;
@@ -41,6 +52,7 @@ export interface Progress {
   points: { step: number; loss: number | null; lr: number; grad_norm: number | null }[];
   tokens_per_second: number;
   eta_seconds: number | null;
+  skipped_steps?: number;
 }
 
 export type SampledEvent = Envelope & { type: "run.sampled"; data: Sample };
@@ -60,14 +72,19 @@ export type RunEvent =
       | "run.interrupted"
       | "run.succeeded"
       | "run.failed"
-      | "run.cancelled";
+      | "run.cancelled"
+      | "run.updated"
+      | "run.deleted";
     data: object;
-  };
+  }
+  | Omit<Envelope, "run_id"> & { run_id: string | null; type: "dataset.created" | "dataset.deleted"; data: object };
 
 export interface Sample {
   step: number;
   prompt: string;
   text: string;
+  /** Characters of the prompt that the vocabulary lacks. */
+  ignored?: string;
 }
 
 export interface Checkpoint {
@@ -88,6 +105,10 @@ export interface Plan {
   bytes: { total: number };
   fits: boolean;
   estimated_seconds_per_step: number | null;
+  /** For the whole run. */
+  estimated_seconds?: number | null;
+  /** What speaks against the run without forbidding it. */
+  warnings?: { path: string; message: string; suggestion?: unknown }[];
   notes: string[];
 }
 
@@ -107,8 +128,16 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-export interface Metrics {
-  series: Record<string, Series>;
+/** What is stored of a run's losses. */
+export interface Losses {
+  train: Series | undefined;
+  validation: Series | undefined;
+}
+
+/** Why one field of a body was refused; the path is "" for the body as a whole. */
+export interface Refusal {
+  path: string;
+  message: string;
 }
 
 /** RFC 9457, as the service answers errors. */
@@ -116,5 +145,5 @@ export interface Problem {
   title: string;
   status: number;
   detail?: string;
-  errors?: { path: string; message: string }[];
+  errors?: Refusal[];
 }

@@ -55,12 +55,13 @@ test("asks for a token, says which are wrong, goes on with a good one, and signs
   expect(await dashboard(page).isVisible()).toBe(false);
 
   await signIn(page, "wrong");
-  await page.getByText("This is none of the server’s tokens.").waitFor();
+  await page.getByText("That token is not one of this server’s.").waitFor();
   expect(await page.getByLabel("Token").getAttribute("aria-invalid")).toBe("true");
   await signIn(page, TOKEN);
   await dashboard(page).waitFor();
   await page.locator("#device", { hasText: / · / }).waitFor();
   expect(await page.locator("#sign-in").isVisible()).toBe(false);
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
   const [cookie] = await context.cookies();
   expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Strict", path: "/" });
   expect(await page.evaluate(() => document.cookie)).toBe("");

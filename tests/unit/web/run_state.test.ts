@@ -8,15 +8,22 @@ const RUN: Run = {
   id: "run_1",
   name: "first",
   status: "queued",
+  dataset_id: "ds_1",
   config: {
     tokenizer: { kind: "char", vocab_size: 65 },
     model: { architecture: "gpt2", n_layer: 2, n_head: 2, n_embd: 32 },
     context_length: 16,
     batch_size: 4,
+    max_steps: 10,
+    optimizer: { kind: "adamw", learning_rate: 1e-2 },
+    eval: { every: 2 },
+    sample: { every: 2, prompt: "\n" },
+    checkpoint: { every: 2 },
   },
   step: 0,
   max_steps: 10,
   parameters: 1000,
+  skipped_steps: 0,
   last_metrics: null,
   created_at: "2026-01-01T00:00:00.000Z",
   started_at: null,
@@ -58,7 +65,7 @@ const progress = (from: number, to: number): RunEvent => ({
   },
 });
 
-const EMPTY = storedHistory(RUN, { series: {} }, []);
+const EMPTY = storedHistory(RUN, null, []);
 const historyOf = (...events: RunEvent[]) => events.reduce(reduceHistory, EMPTY);
 
 describe("the row", () => {
@@ -92,7 +99,12 @@ describe("the row", () => {
 
   test("keeps the newest of each metric", () => {
     const run = [progress(1, 2), evaluated(2, 3.5), progress(3, 4)].reduce(reduceRun, RUN);
-    expect(run.last_metrics).toEqual({ "train/loss": 4.04, "val/loss": 3.5 });
+    expect(run.last_metrics).toEqual({
+      "train/loss": 4.04,
+      "train/lr": 4e-3,
+      "train/tokens_per_second": 400,
+      "val/loss": 3.5,
+    });
   });
 });
 
@@ -106,10 +118,10 @@ describe("the history", () => {
       progress(3, 4),
       sampled(4, "b"),
     );
-    expect(history.train.steps).toEqual([1, 2, 3, 4]);
+    expect(history.train).toMatchObject({ width: 1, starts: [1, 2, 3, 4], count: [1, 1, 1, 1], lastStep: 4 });
     expect(history.validation).toEqual({ steps: [2], values: [3.5] });
     expect(history.samples.map((sample: Sample) => sample.text)).toEqual(["b", "a"]);
-    expect(history).toMatchObject({ learningRate: 4e-3, tokensPerSecond: 400, etaSeconds: 6 });
+    expect(history).toMatchObject({ etaSeconds: 6, stale: false });
   });
 
   test("replayed from any point, ends the same: each step, evaluation and sample once", () => {
@@ -141,25 +153,31 @@ describe("the history", () => {
       started(4),
       progress(5, 6),
     );
-    expect(history.train).toEqual({ steps: [1, 2, 3, 4, 5, 6], values: [4.01, 4.02, 4.03, 4.04, 6.05, 6.06] });
+    expect(history.train).toMatchObject({ starts: [1, 2, 3, 4, 5, 6], mean: [4.01, 4.02, 4.03, 4.04, 6.05, 6.06] });
+    expect(history.stale).toBe(false);
     expect(history.validation.steps).toEqual([4]);
     expect(history.samples.map((sample: Sample) => sample.text)).toEqual(["a"]);
   });
 
   test("begins with what is stored", () => {
-    const stored = storedHistory(
-      { ...RUN, last_metrics: { "train/lr": 2e-3, "train/tokens_per_second": 50 } },
-      { series: { "train/loss": { steps: [1, 5], values: [4, 3] } } },
-      [],
-    );
-    expect(reduceHistory(stored, progress(6, 7)).train.steps).toEqual([1, 5, 6, 7]);
-    expect(stored).toMatchObject({ learningRate: 2e-3, tokensPerSecond: 50, validation: { steps: [] } });
+    const stored = storedHistory(RUN, { train: { steps: [1, 2], values: [4, 3] }, validation: undefined }, []);
+    expect(reduceHistory(stored, progress(3, 4)).train.starts).toEqual([1, 2, 3, 4]);
+    expect(stored.validation).toEqual({ steps: [], values: [] });
+  });
+
+  test("in a long run, a return into the middle of a bucket wants the curve read again", () => {
+    const long = { ...RUN, max_steps: 6000 };
+    const events = [started(0), progress(1, 8), lifecycle("run.interrupted")];
+    const history = events.reduce(reduceHistory, storedHistory(long, null, []));
+    expect(history).toMatchObject({ train: { width: 3, starts: [1, 4, 7], count: [3, 3, 2] }, stale: false });
+    expect(reduceHistory(history, started(6))).toMatchObject({ train: { starts: [1, 4], lastStep: 6 }, stale: false });
+    expect(reduceHistory(history, started(5))).toMatchObject({ train: { starts: [1, 4], lastStep: 5 }, stale: true });
   });
 
   test("of stored samples, newest first, shows those that no restart voided", () => {
     const log = [sampled(2, "a"), sampled(4, "lost"), sampled(6, "lost"), sampled(4, "b"), sampled(8, "lost too")]
       .reverse();
-    const { samples } = storedHistory({ ...RUN, step: 5 }, { series: {} }, log);
+    const { samples } = storedHistory({ ...RUN, step: 5 }, null, log);
     expect(samples.map((sample: Sample) => sample.text)).toEqual(["b", "a"]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { align, cutAfter, EMPTY_SERIES, lastPoint, merge, smooth } from "#src/web/series.js";
+import { align, cutAfter, EMPTY_SERIES, lastPoint, merge } from "#src/web/series.js";
 
 const series = (steps: number[], values: (number | null)[] = steps) => ({ steps, values });
 
@@ -34,26 +34,6 @@ test("cutAfter keeps the points up to a step, and the same object when it drops 
 test("lastPoint is the newest step, or null", () => {
   expect(lastPoint(EMPTY_SERIES)).toBeNull();
   expect(lastPoint(series([1, 7], [3, null]))).toEqual({ step: 7, value: null });
-});
-
-describe("smooth", () => {
-  test("leaves a constant alone from its first point on", () => {
-    for (const value of smooth(series([1, 2, 3, 50], [2, 2, 2, 2]), 10)) expect(value).toBeCloseTo(2, 12);
-  });
-
-  test("steps over a value that was not finite", () => {
-    expect(smooth(series([1, 2, 3], [null, 4, null]), 10)).toEqual([null, 4, 4]);
-  });
-
-  test("decays by distance in steps: a thinned history is as smooth as a full one", () => {
-    const steps = Array.from({ length: 4000 }, (_, i) => i + 1);
-    const full = series(steps, steps.map((step) => Math.cos(step / 500)));
-    const thin = series(
-      steps.filter((step) => step % 5 === 0),
-      steps.filter((s) => s % 5 === 0).map((s) => Math.cos(s / 500)),
-    );
-    expect(smooth(thin, 40).at(-1)).toBeCloseTo(smooth(full, 40).at(-1) as number, 2);
-  });
 });
 
 test("align puts curves of different steps over one axis", () => {
