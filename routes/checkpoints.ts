@@ -2,6 +2,8 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { join } from "node:path";
 import { NotFoundError } from "#src/errors.ts";
 import type { Checkpoint } from "#src/runs/checkpoint_store.ts";
+import { downloadsOf } from "#src/runs/downloads.ts";
+import type { RunRow } from "#src/runs/run_store.ts";
 import { type AppEnv, IdParam, json, listOf, NumericCursor, page, pageQuery, problems } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import { headerRefs } from "./refusals.ts";
@@ -92,16 +94,16 @@ export function checkpointRoutes({ checkpoints, runs }: Reverie) {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(list, (c) => {
-    const { id } = runs.get(c.req.valid("param").id);
+    const run = runs.get(c.req.valid("param").id);
     const { limit, after = null } = c.req.valid("query");
-    const best = checkpoints.bestOf(id);
-    const rows = checkpoints.list(id, { after, limit: limit + 1 });
-    return c.json(page(rows, limit, (row) => show(row, best), (row) => String(row.step)), 200);
+    const best = checkpoints.bestOf(run.id);
+    const rows = checkpoints.list(run.id, { after, limit: limit + 1 });
+    return c.json(page(rows, limit, (row) => show(row, run, best), (row) => String(row.step)), 200);
   });
 
   app.openapi(get, (c) => {
     const checkpoint = checkpoints.get(c.req.valid("param").id);
-    return c.json(show(checkpoint, checkpoints.bestOf(checkpoint.run_id)), 200);
+    return c.json(show(checkpoint, runs.get(checkpoint.run_id), checkpoints.bestOf(checkpoint.run_id)), 200);
   });
 
   app.openapi(remove, async (c) => {
@@ -113,14 +115,19 @@ export function checkpointRoutes({ checkpoints, runs }: Reverie) {
     const { id, name } = c.req.valid("param");
     const checkpoint = checkpoints.get(id);
     // The path is made of what the trainer reported, never of what the client sent.
-    const listed = checkpoint.files.find((file) => file.name === name);
+    const listed = downloadsOf(checkpoint, runs.get(checkpoint.run_id).config).find((file) => file.name === name);
     if (!listed) throw new NotFoundError(`file in ${id}`, name);
-    return serveFile(c.req.raw, { ...listed, path: join(checkpoints.folder(checkpoint), listed.name) });
+    const { bytes, sha256 } = listed;
+    const source = listed.content ?? join(checkpoints.folder(checkpoint), listed.name);
+    return serveFile(c.req.raw, { name: listed.name, bytes, sha256, source });
   });
 
   return app;
 }
 
-function show({ directory: _, ...checkpoint }: Checkpoint, best: string | undefined): z.output<typeof CheckpointView> {
-  return { ...checkpoint, is_best: checkpoint.id === best };
+function show(checkpoint: Checkpoint, { config }: RunRow, best: string | undefined): z.output<typeof CheckpointView> {
+  const { directory: _, ...shown } = checkpoint;
+  const files = downloadsOf(checkpoint, config).map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return { ...shown, files, bytes, is_best: checkpoint.id === best };
 }

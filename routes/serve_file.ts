@@ -3,7 +3,8 @@ import { NotFoundError, RangeNotSatisfiableError } from "#src/errors.ts";
 
 /** An immutable file: its hash names its content, so it is a strong ETag. */
 export interface ServedFile {
-  path: string;
+  /** The file's path, or its bytes. */
+  source: string | Uint8Array<ArrayBuffer>;
   name: string;
   bytes: number;
   sha256: string;
@@ -35,7 +36,10 @@ export function serveFile(request: Request, file: ServedFile): Promise<Response>
   headers.set("content-length", String(to - from + 1));
   if (range) headers.set("content-range", `bytes ${from}-${to}/${file.bytes}`);
   if (request.method === "HEAD") return new Response(null, { headers });
-  return stream(file, from, to).then((body) => new Response(body, { status: range ? 206 : 200, headers }));
+  const status = range ? 206 : 200;
+  const { source } = file;
+  if (typeof source !== "string") return new Response(source.slice(from, to + 1), { status, headers });
+  return stream(source, file.name, from, to).then((body) => new Response(body, { status, headers }));
 }
 
 /** `to` is included. A header that is no single byte range is ignored, as the RFC says. */
@@ -58,7 +62,7 @@ function matchesEtag(ifNoneMatch: string | null, etag: string): boolean {
 }
 
 /** @throws {NotFoundError} where the file was taken away behind our back */
-async function stream({ path, name }: ServedFile, from: number, to: number): Promise<ReadableStream<Uint8Array>> {
+async function stream(path: string, name: string, from: number, to: number): Promise<ReadableStream<Uint8Array>> {
   const file = await open(path, "r").catch((error) => {
     throw error.code === "ENOENT" ? new NotFoundError("file", name) : error;
   });

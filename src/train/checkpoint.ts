@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { syncFolder, writeDurably } from "../data/durable_file.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
+import { jsonFile, TOKENIZER_CONFIG, tokenizerConfig } from "../data/tokenizer_config.ts";
 import { generationConfig, huggingFaceConfig } from "../export/hugging_face.ts";
 import { encodeSafetensors, SafetensorsFile } from "../export/safetensors.ts";
 import type { Arena } from "../model/arena.ts";
@@ -58,14 +59,14 @@ export async function writeCheckpoint(
   const add = async (name: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) => {
     files.push({ name, ...await writeHashed(join(temporary, name), pieces) });
   };
-  const addJson = (name: string, value: unknown) =>
-    add(name, [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")]);
+  const addJson = (name: string, value: unknown) => add(name, [jsonFile(value)]);
   try {
     // `format: pt` is what transformers asks of a file before it loads it.
     await add("model.safetensors", encodeSafetensors(tensorsOf(reader, trainer.parameters, ""), { format: "pt" }));
     await addJson("config.json", huggingFaceConfig(model));
     await addJson("generation_config.json", generationConfig(model, trainer.config.sample));
     await addJson("tokenizer.json", tokenizer.toJSON());
+    await addJson(TOKENIZER_CONFIG, tokenizerConfig(model));
     const moments = [...trainer.moments].flatMap(([name, arena]) => tensorsOf(reader, arena, `${name}.`));
     await add("optimizer.safetensors", encodeSafetensors(moments, {}));
     const loss_scale = await trainer.readLossScale();

@@ -66,7 +66,7 @@ test("a corrupt checkpoint is noticed, said and not used; the one before it lead
   let client = await lives.begin();
   // Every file once, every damage at least once.
   const files = ["model", "optimizer"].map((name) => `${name}.safetensors`);
-  files.push("trainer_state.json", "config.json", "tokenizer.json", "generation_config.json");
+  files.push("trainer_state.json", "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json");
   const damages = Object.entries(DAMAGES);
   const { id } = await client.post<Run>("/api/runs", SHORT);
   let expected = 0;

@@ -58,7 +58,7 @@ describe("from a text to a model", () => {
     expect(checkpoints.map(({ step }) => step).slice(0, 2)).toEqual([200, 150]);
     expect(checkpoints.filter(({ is_best }) => is_best)).toHaveLength(1);
     const [newest] = checkpoints;
-    for (const name of ["model.safetensors", "config.json", "tokenizer.json"]) {
+    for (const name of ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"]) {
       const response = await client.fetch(`/api/checkpoints/${newest.id}/files/${name}`);
       const bytes = new Uint8Array(await response.arrayBuffer());
       const listed = newest.files.find((file) => file.name === name)!;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Fixture } from "../runs/fixture.ts";
@@ -108,6 +109,26 @@ describe("a file", () => {
     const answer = await call(fixture, "GET", path.replace("model.safetensors", name));
     expect(answer.status).toBe(404);
   });
+});
+
+test("a checkpoint of an older version offers what newer ones write, made of what is known of it", async () => {
+  const { run_id } = fixture.trainer.start;
+  const sha256 = createHash("sha256").update("{}").digest("hex");
+  const files = [{ name: "tokenizer.json", bytes: 2, sha256 }];
+  const checkpointed = { type: "checkpointed", run_id, directory: "old", train_loss: null, val_loss: null } as const;
+  fixture.trainer.report({ ...checkpointed, step: 30, files, elapsed_ms: 1 });
+  const [old] = await list();
+  expect(old.files.map(({ name }) => name)).toEqual(["tokenizer.json", "tokenizer_config.json"]);
+  const path = `/api/checkpoints/${old.id}/files/tokenizer_config.json`;
+  const whole = await call(fixture, "GET", path);
+  expect(whole.body).toMatchObject({ tokenizer_class: "PreTrainedTokenizerFast", model_max_length: 64 });
+  expect(whole.headers.get("content-length")).toBe(String(old.files[1].bytes));
+  expect(createHash("sha256").update(whole.text).digest("hex")).toBe(old.files[1].sha256);
+  expect(old.bytes).toBe(2 + old.files[1].bytes);
+  const part = await call(fixture, "GET", path, undefined, { range: "bytes=2-5" });
+  expect([part.status, part.text]).toEqual([206, whole.text.slice(2, 6)]);
+  // What is on disk, and so what a resumed run holds against its hashes, stays what it was.
+  expect(fixture.reverie.checkpoints.get(old.id).files).toEqual(files);
 });
 
 test("ranges of an empty file cannot be satisfied", () => {

@@ -14,6 +14,8 @@ export interface Body {
   url: string;
   step: number;
   is_best: boolean;
+  bytes: number;
+  files: { name: string; bytes: number; sha256: string }[];
   dataset_id: string | null;
   config: object;
   status: string;
