@@ -12,15 +12,17 @@ export interface AuthOptions {
   attempts: AuthAttempts;
   /** Other origins whose pages may call. */
   corsOrigins: string[];
+  /** Without tokens: hosts besides this machine's own that a request may name. */
+  allowedHosts: string[];
 }
 
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** Lets in who has a token. Without tokens, who is on this machine and no page of another site: see `guardLoopback`. */
-export function authenticate({ tokens, attempts, corsOrigins }: AuthOptions): MiddlewareHandler<AppEnv> {
+export function authenticate({ tokens, attempts, ...sites }: AuthOptions): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (tokens.length === 0) {
-      guardLoopback(c.req.raw, corsOrigins);
+      guardLoopback(c.req.raw, sites);
       return await next();
     }
     const header = c.req.header("authorization");
@@ -42,7 +44,7 @@ export function authenticate({ tokens, attempts, corsOrigins }: AuthOptions): Mi
       if (end < Date.now()) throw new UnauthorizedError("the session is over: sign in again", forget);
       if (!SAFE_METHODS.includes(c.req.method) && pageOf(c.req.raw) !== "ours") {
         throw new ForbiddenError(
-          "a session may change something from the server's own pages only; send a bearer token",
+          `a session may change something from the server's own pages only; send a bearer token${hostHint(c.req.raw)}`,
         );
       }
     } else {
@@ -72,14 +74,32 @@ function isOwn(origin: string, request: Request): boolean {
 
 /**
  * Loopback alone does not keep other sites out of a browser on this machine: their pages may post to it, and a name of
- * theirs may resolve to it (DNS rebinding). So the Host must be loopback, and an Origin our own or one that was let in.
+ * theirs may resolve to it (DNS rebinding). So the Host must be loopback or one that was let in, and so must an Origin.
+ * With a token none of this is needed: the browser keeps it, and the session's cookie, from pages of another name.
  */
-function guardLoopback(request: Request, corsOrigins: string[]): void {
+function guardLoopback(
+  request: Request,
+  { corsOrigins, allowedHosts }: Pick<AuthOptions, "corsOrigins" | "allowedHosts">,
+) {
   const { hostname } = new URL(request.url);
-  if (!isLoopback(hostname)) {
-    throw new ForbiddenError(`without REVERIE_TOKEN the server answers to localhost only, not to "${hostname}"`);
+  if (!isLoopback(hostname) && !allowedHosts.includes(hostname)) {
+    throw new ForbiddenError(
+      `without REVERIE_TOKEN the server answers to localhost only, and this request's Host is "${hostname}". Behind a ` +
+        `proxy, set REVERIE_TOKEN, or REVERIE_ALLOWED_HOSTS=${hostname} if the proxy lets in only whom you trust`,
+    );
   }
   const origin = request.headers.get("origin");
   if (origin === null || corsOrigins.includes(origin)) return;
-  if (!isOwn(origin, request)) throw new ForbiddenError("a page of another origin may not call this server");
+  if (!isOwn(origin, request)) {
+    throw new ForbiddenError(`a page of another origin may not call this server${hostHint(request)}`);
+  }
+}
+
+/** A proxy that puts a Host of its own in the browser's place makes its own pages look like another site's. */
+function hostHint(request: Request): string {
+  const origin = request.headers.get("origin");
+  if (origin === null || isOwn(origin, request)) return "";
+  const { host } = new URL(request.url);
+  return `. The page is of "${origin}" and the Host is "${host}": a proxy must pass the Host on as the browser sent it ` +
+    "(nginx: proxy_set_header Host $http_host)";
 }

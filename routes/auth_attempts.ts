@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { ProblemError, TooManyRequestsError } from "#src/errors.ts";
 import type { Log } from "#src/log.ts";
+import { networkOf } from "#src/network_address.ts";
 import type { AppEnv } from "./common.ts";
 
 const MAX_FAILURES = 10;
@@ -62,13 +63,4 @@ export class AuthAttempts {
     const address = forwarded || c.env?.remoteAddress;
     return address === undefined ? undefined : networkOf(address);
   }
-}
-
-/** An IPv4 address as it is; of IPv6 the first 64 bits, of which one client may have all addresses. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(":")) return mapped ?? address;
-  const [head, tail] = address.split("%")[0].split("::").map((half) => half === "" ? [] : half.split(":"));
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
-  return [...head, ...Array<string>(zeros).fill("0"), ...tail ?? []].slice(0, 4).join(":");
 }

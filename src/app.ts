@@ -44,16 +44,18 @@ export interface AppOptions {
   corsOrigins: string[];
   /** Whether X-Forwarded-For says who asks. */
   trustProxy: boolean;
+  /** Hosts besides this machine's own under which a server without tokens answers. */
+  allowedHosts: string[];
 }
 
 /** The whole HTTP surface over `reverie`. What it keeps, counts of requests and of failed attempts, may be lost. */
 export function createApp(
   reverie: Reverie,
-  { corsOrigins, trustProxy }: AppOptions = { corsOrigins: [], trustProxy: false },
+  { corsOrigins = [], trustProxy = false, allowedHosts = [] }: Partial<AppOptions> = {},
 ): OpenAPIHono<AppEnv> {
   const registry = openRegistry(reverie);
   const attempts = new AuthAttempts(reverie.log, trustProxy);
-  const auth = { tokens: reverie.tokens, attempts, corsOrigins };
+  const auth = { tokens: reverie.tokens, attempts, corsOrigins, allowedHosts };
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -87,6 +89,17 @@ export function createApp(
     for (const path of ["/api/*", "/v1/*"]) app.use(path, answerPages);
   }
 
+  const authenticated = authenticate(auth);
+  app.use("/metrics", authenticated);
+  app.use("/api/*", async (c, next) => {
+    // Who signs in has nothing to show yet, and who signs out may have nothing that is good.
+    const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" &&
+      ["POST", "DELETE"].includes(c.req.method);
+    return isOpen ? await next() : await authenticated(c, next);
+  });
+  app.use("/api/*", refuseUnknownParameters(app));
+
+  // Behind that: who may not ask has nothing read.
   const limit = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: () => {
@@ -99,15 +112,6 @@ export function createApp(
     const isUpload = c.req.method === "POST" && c.req.path === "/api/datasets" && !isJson(c.req.header("content-type"));
     return isUpload ? await next() : await limit(c, next);
   });
-  const authenticated = authenticate(auth);
-  app.use("/metrics", authenticated);
-  app.use("/api/*", async (c, next) => {
-    // Who signs in has nothing to show yet, and who signs out may have nothing that is good.
-    const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" &&
-      ["POST", "DELETE"].includes(c.req.method);
-    return isOpen ? await next() : await authenticated(c, next);
-  });
-  app.use("/api/*", refuseUnknownParameters(app));
   app.use("/api/*", checkJsonBody);
 
   app.route("/", healthRoutes(reverie));

@@ -27,6 +27,11 @@ export interface Env {
   corsOrigins: string[];
   /** Whether X-Forwarded-For says who asks: a proxy in front sets it. */
   trustProxy: boolean;
+  /** Open connections, and those of one address; Infinity: no limit. */
+  maxConnections: number;
+  maxConnectionsPerAddress: number;
+  /** Names besides loopback's under which a server without tokens answers. */
+  allowedHosts: string[];
   logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
 }
 
@@ -39,6 +44,16 @@ const Origins = z.string().transform((text) => text.split(",").map((origin) => o
   (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
   "must be exact origins, such as https://example.com, with commas between",
 );
+
+/** Comma separated names or addresses as they stand in a URL, without a port. */
+const Hosts = z.string().transform((text) => text.split(",").map((host) => host.trim().toLowerCase()).filter(Boolean))
+  .refine(
+    (hosts) =>
+      hosts.every((host) =>
+        !host.includes("*") && URL.canParse(`http://${host}`) && new URL(`http://${host}`).hostname === host
+      ),
+    "must be host names without scheme and port, such as reverie.example.com, with commas between",
+  );
 
 const Variables = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(8000),
@@ -55,6 +70,9 @@ const Variables = z.object({
   REVERIE_ALLOW_PRIVATE_URLS: z.enum(["0", "1"]).default("0"),
   REVERIE_CORS_ORIGINS: Origins.default([]),
   REVERIE_TRUST_PROXY: z.enum(["0", "1"]).default("0"),
+  REVERIE_MAX_CONNECTIONS: z.coerce.number().int().min(1).default(4096),
+  REVERIE_MAX_CONNECTIONS_PER_ADDRESS: z.coerce.number().int().min(0).optional(),
+  REVERIE_ALLOWED_HOSTS: Hosts.default([]),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
@@ -89,6 +107,11 @@ export function readEnv(variables: Record<string, string | undefined>): Env {
     allowPrivateUrls: rest.REVERIE_ALLOW_PRIVATE_URLS === "1",
     corsOrigins: rest.REVERIE_CORS_ORIGINS,
     trustProxy: rest.REVERIE_TRUST_PROXY === "1",
+    maxConnections: rest.REVERIE_MAX_CONNECTIONS,
+    // Behind a proxy everybody has its address.
+    maxConnectionsPerAddress:
+      (rest.REVERIE_MAX_CONNECTIONS_PER_ADDRESS ?? (rest.REVERIE_TRUST_PROXY === "1" ? 0 : 256)) || Infinity,
+    allowedHosts: rest.REVERIE_ALLOWED_HOSTS,
     logLevel: rest.LOG_LEVEL,
   };
 }

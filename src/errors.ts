@@ -51,6 +51,13 @@ export class NotFoundError extends ProblemError {
   }
 }
 
+/** 408: the rest of the body did not come. */
+export class RequestTimeoutError extends ProblemError {
+  constructor() {
+    super(408, "Request timeout", "nothing more of the body came: send it again, on a connection that holds");
+  }
+}
+
 /** 409: right request, wrong state. */
 export class ConflictError extends ProblemError {
   constructor(detail: string) {

@@ -5,7 +5,8 @@ import { answerProblem, createApp } from "./app.ts";
 import { describeStorageError, isStorageError } from "./data/storage_error.ts";
 import { sampleText } from "./data/sample_corpus.ts";
 import { EnvError, readEnv } from "./env.ts";
-import { BadRequestError } from "./errors.ts";
+import { BadRequestError, RequestTimeoutError } from "./errors.ts";
+import { PATIENCE, type PatienceLimits } from "./http/limits.ts";
 import { type HttpServer, listen } from "./http_server.ts";
 import { openLog } from "./log.ts";
 import { openReverie } from "./runs/reverie.ts";
@@ -16,7 +17,7 @@ import type { TrainerPort } from "./runs/trainer_port.ts";
  * The composition root: environment in, one server out.
  * @throws {EnvError} where this machine does not let it start
  */
-async function start(openTrainer: () => TrainerPort): Promise<void> {
+async function start(openTrainer: () => TrainerPort, patience: PatienceLimits): Promise<void> {
   const env = readEnv(process.env);
   const log = openLog(env.logLevel);
   const lock = await lockFolder(env.dataFolder);
@@ -44,7 +45,9 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
     server = await listen(env.host, env.port, {
       answer: (request, remoteAddress) => app.fetch(request, { remoteAddress }),
       refuse: ({ message }) => answerProblem(new BadRequestError(message), crypto.randomUUID()),
-    });
+      refuseStalled: () => answerProblem(new RequestTimeoutError(), crypto.randomUUID()),
+      reportRefused: ({ limit, ...facts }) => log.warn({ ...facts, setting: SETTINGS[limit] }, "too many connections"),
+    }, { ...patience, ...env });
     const host = server.hostname.includes(":") ? `[${server.hostname}]` : server.hostname;
     console.log(`Reverie listens on http://${host}:${server.port} with ${nameDevice(reverie.runner.device)}`);
   } catch (error) {
@@ -54,6 +57,12 @@ async function start(openTrainer: () => TrainerPort): Promise<void> {
     throw new EnvError(`cannot listen on HOST=${env.host}, PORT=${env.port}: ${messageOf(error)}`);
   }
 }
+
+/** What an operator would change. */
+const SETTINGS = {
+  maxConnections: "REVERIE_MAX_CONNECTIONS",
+  maxConnectionsPerAddress: "REVERIE_MAX_CONNECTIONS_PER_ADDRESS",
+};
 
 /** How long a download that is still under way when everything else has stopped may go on. */
 const DRAIN_MS = 1000;
@@ -85,9 +94,9 @@ function nameDevice(state: DeviceState): string {
 }
 
 /** Serves until a signal ends it; where it cannot start, it says why in a line and exits with 1. */
-export async function serve(openTrainer: () => TrainerPort): Promise<void> {
+export async function serve(openTrainer: () => TrainerPort, patience = PATIENCE): Promise<void> {
   try {
-    await start(openTrainer);
+    await start(openTrainer, patience);
   } catch (error) {
     const isStorage = isStorageError(error);
     if (!(error instanceof EnvError) && !isStorage) throw error;

@@ -11,6 +11,7 @@ const FOUNDATION = [
   "src/request_context.ts",
   "src/pulled_body.ts",
   "src/turns.ts",
+  "src/network_address.ts",
 ];
 
 /** What each layer may import besides itself: folders and files. serve.ts, the composition root, knows everything. */
@@ -30,7 +31,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/env.ts": [],
   "src/pulled_body.ts": [],
   "src/turns.ts": [],
-  "src/http_server.ts": ["src/pulled_body.ts"],
+  "src/network_address.ts": [],
+  "src/http": ["src/network_address.ts"],
+  "src/http_server.ts": ["src/http", "src/pulled_body.ts"],
   "src/db": [...SEAM, ...FOUNDATION],
   "src/runs": [...SEAM, ...FOUNDATION, "src/db", "src/data"],
   "routes": [...SEAM, ...FOUNDATION, "src/runs", "src/db", "src/data"],

@@ -17,6 +17,9 @@ test("the defaults serve this machine only", () => {
     allowPrivateUrls: false,
     corsOrigins: [],
     trustProxy: false,
+    maxConnections: 4096,
+    maxConnectionsPerAddress: 256,
+    allowedHosts: [],
     logLevel: "info",
   });
   expect(readEnv({ PORT: "", REVERIE_TOKEN: "" }).port).toBe(8000);
@@ -31,6 +34,23 @@ test("what is wrong is named", () => {
   expect(() => readEnv({ LOG_LEVEL: "loud" })).toThrow("LOG_LEVEL");
   expect(() => readEnv({ HOST: "0.0.0.0" })).toThrow(EnvError);
   expect(() => readEnv({ HOST: "::", REVERIE_TOKEN: " , " })).toThrow("REVERIE_TOKEN");
+});
+
+test("connections of one address are not counted behind a proxy, unless that is asked for", () => {
+  const read = (variables: Record<string, string>) => readEnv(variables).maxConnectionsPerAddress;
+  expect(read({ REVERIE_TRUST_PROXY: "1" })).toBe(Infinity);
+  expect(read({ REVERIE_TRUST_PROXY: "1", REVERIE_MAX_CONNECTIONS_PER_ADDRESS: "1000" })).toBe(1000);
+  expect(read({ REVERIE_MAX_CONNECTIONS_PER_ADDRESS: "0" })).toBe(Infinity);
+  expect(() => read({ REVERIE_MAX_CONNECTIONS_PER_ADDRESS: "-1" })).toThrow("REVERIE_MAX_CONNECTIONS_PER_ADDRESS");
+  expect(() => readEnv({ REVERIE_MAX_CONNECTIONS: "0" })).toThrow("REVERIE_MAX_CONNECTIONS");
+});
+
+test("hosts are names without a port", () => {
+  const read = (REVERIE_ALLOWED_HOSTS: string) => readEnv({ REVERIE_ALLOWED_HOSTS }).allowedHosts;
+  expect(read("Reverie, train.example.com,[2001:db8::1],")).toEqual(["reverie", "train.example.com", "[2001:db8::1]"]);
+  for (const wrong of ["*", "https://a.example", "a.example:8000", "a.example/", "a b"]) {
+    expect(() => read(wrong)).toThrow("REVERIE_ALLOWED_HOSTS");
+  }
 });
 
 test("other origins are let in one by one", () => {

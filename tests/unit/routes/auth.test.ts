@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
 import { createHmac } from "node:crypto";
-import { networkOf } from "#routes/auth_attempts.ts";
+import { networkOf } from "#src/network_address.ts";
 import { createApp } from "#src/app.ts";
 import { Fixture } from "../runs/fixture.ts";
 

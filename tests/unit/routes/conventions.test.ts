@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createApp } from "#src/app.ts";
 import { Fixture } from "../runs/fixture.ts";
 import { call } from "./http.ts";
 
@@ -203,6 +204,25 @@ test("without tokens, pages of other sites are kept out", async () => {
   expect(await ask("http://localhost:8000/api/runs", "https://evil.example")).toBe(403);
   expect(await ask("http://localhost:8000/api/runs", "null")).toBe(403);
   expect(await ask("http://127.0.0.1:8000/api/runs", "http://127.0.0.1:8000")).toBe(200);
+});
+
+test("without tokens, a proxy's name for the server is let in if it is set, and the refusal says how", async () => {
+  const ask = async (path: string, headers: Record<string, string> = {}, allowedHosts: string[] = []) => {
+    const answer = await createApp(fixture.reverie, { allowedHosts }).request(path, { headers });
+    return [answer.status, (await answer.json()).detail ?? ""];
+  };
+  const upstream = "http://reverie/api/runs"; // nginx names its upstream
+  const [status, detail] = await ask(upstream);
+  expect(status).toBe(403);
+  for (const said of ['"reverie"', "REVERIE_TOKEN", "REVERIE_ALLOWED_HOSTS=reverie"]) expect(detail).toContain(said);
+  expect((await ask(upstream, {}, ["reverie"]))[0]).toBe(200);
+  expect((await ask("http://reverie:8000/api/runs", {}, ["reverie"]))[0]).toBe(200);
+  expect((await ask("http://other/api/runs", {}, ["reverie"]))[0]).toBe(403);
+  const page = await ask(upstream, { origin: "https://train.example.com" }, ["reverie"]);
+  expect(page[0]).toBe(403);
+  for (const said of ["https://train.example.com", "proxy_set_header Host"]) expect(page[1]).toContain(said);
+  const passed = { origin: "https://train.example.com" };
+  expect((await ask("http://train.example.com/api/runs", passed, ["train.example.com"]))[0]).toBe(200);
 });
 
 test("the OpenAPI document describes every route with its schemas", async () => {
