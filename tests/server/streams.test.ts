@@ -41,7 +41,8 @@ function read(socket: Socket, breakOffMs: number): Promise<{ stream: EventStream
       head = Buffer.concat([head, bytes]);
       const end = head.indexOf("\r\n\r\n");
       if (end < 0) return;
-      if (!head.toString("latin1").startsWith("HTTP/1.1 200")) reject(new Error(head.toString("latin1")));
+      // 204: the run is over, and the connection before broke off after its last event.
+      if (!/^HTTP\/1\.1 20[04]/.test(head.toString("latin1"))) reject(new Error(head.toString("latin1")));
       isBody = true;
       stream.push(head.subarray(end + 4));
     });

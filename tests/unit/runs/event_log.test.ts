@@ -39,6 +39,27 @@ describe("a follower", () => {
     expect([...replayed, ...await coming]).toEqual(upTo(453));
   });
 
+  test("who reads as fast as it can lets others have their turn", async () => {
+    const COUNT = 20_000;
+    const insert = fixture.reverie.db.$client.prepare(
+      "insert into events (run_id, type, timestamp, data) values (?, 'run.sampled', '', ?)",
+    );
+    fixture.reverie.db.$client.transaction(() => {
+      for (let n = 0; n < COUNT; n++) insert.run(runId, JSON.stringify({ n }));
+    })();
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const readers = Array.from({ length: 3 }, () => new EventLog(fixture.reverie.db).follow({ runId }, 1));
+    const many = new EventLog(fixture.reverie.db);
+    readers.push(many.follow({ runId }, 1), many.follow({ runId }, 1));
+    for (const numbers of await Promise.all(readers.map((reader) => take(reader, COUNT)))) {
+      expect(numbers).toEqual(upTo(COUNT));
+    }
+    clearInterval(timer);
+    for (const reader of readers) reader.leave();
+    expect(turns).toBeGreaterThan(5);
+  });
+
   test("does not see what was rolled back", async () => {
     const next = take(events.follow({ runId }, 1), 1);
     expect(() =>
