@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { NotFoundError, RangeNotSatisfiableError } from "#src/errors.ts";
+import { matchesEtag } from "./etag.ts";
 
 /** An immutable file: its hash names its content, so it is a strong ETag. */
 export interface ServedFile {
@@ -18,7 +19,7 @@ export function serveFile(request: Request, file: ServedFile): Promise<Response>
   const headers = new Headers({
     "etag": etag,
     "accept-ranges": "bytes",
-    "cache-control": "private, no-cache",
+    "cache-control": "private, no-cache, no-transform", // compressed, its ranges and its hash would be another file's
     "content-type": file.name.endsWith(".json")
       ? "application/json"
       : file.name.endsWith(".md")
@@ -54,11 +55,6 @@ export function parseRange(header: string, size: number): { from: number; to: nu
   const to = match[2] === "" ? size - 1 : Math.min(Number(match[2]), size - 1);
   if (match[2] !== "" && Number(match[2]) < from) return null;
   return from >= size ? "unsatisfiable" : { from, to };
-}
-
-function matchesEtag(ifNoneMatch: string | null, etag: string): boolean {
-  if (ifNoneMatch === null) return false;
-  return ifNoneMatch.split(",").map((tag) => tag.trim().replace(/^W\//, "")).some((tag) => tag === "*" || tag === etag);
 }
 
 /** @throws {NotFoundError} where the file was taken away behind our back */

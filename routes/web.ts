@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import type { AppEnv } from "./common.ts";
+import { answerOnce } from "./etag.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -68,15 +68,8 @@ async function send(request: Request, file: URL, csp: string): Promise<Response>
     if ((error as { code?: string }).code === "ENOENT") return new Response("Not found\n", { status: 404 });
     throw error;
   }
-  const etag = `"${createHash("sha256").update(content).digest("base64url")}"`;
-  const headers = {
-    "content-type": CONTENT_TYPES[extension(file.pathname)],
-    "cache-control": "no-cache",
-    "content-security-policy": csp,
-    etag,
-  };
-  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
-  return new Response(content, { headers });
+  const type = CONTENT_TYPES[extension(file.pathname)];
+  return answerOnce(request, content, { "content-type": type, "content-security-policy": csp });
 }
 
 function extension(name: string): string {

@@ -13,10 +13,12 @@ import { deviceRoutes } from "#routes/device.ts";
 import { eventRoutes } from "#routes/events.ts";
 import { healthRoutes } from "#routes/health.ts";
 import { deliveryRoutes, hookRoutes } from "#routes/hooks.ts";
+import { compressAnswers, declareShortLength, leaveUnsentBody } from "#routes/compression.ts";
+import { answerOnce } from "#routes/etag.ts";
 import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
-import { type ApiDocument, describeApi } from "#routes/openapi.ts";
+import { describeApi } from "#routes/openapi.ts";
 import { measureRequests, openRegistry, prometheusRoutes } from "#routes/prometheus.ts";
 import { refuseUnknownParameters } from "#routes/query_parameters.ts";
 import { limitRequest, refuseEncodedBody } from "#routes/request_limits.ts";
@@ -75,6 +77,9 @@ export function createApp(
     const ms = Math.round((performance.now() - began) * 10) / 10;
     reverie.log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms }, "request");
   });
+  app.use(compressAnswers);
+  app.use(declareShortLength);
+  app.use(leaveUnsentBody);
   app.use(setSecurityHeaders);
   app.use(limitRequest);
   app.use(refuseEncodedBody);
@@ -129,8 +134,11 @@ export function createApp(
   app.route("/hooks", deliveryRoutes(reverie, attempts));
   app.route("/api/webhooks", webhookRoutes(reverie));
 
-  let document: ApiDocument | undefined;
-  app.get("/openapi.json", (c) => c.json(document ??= describeApi(app)));
+  let document: string | undefined;
+  app.get("/openapi.json", (c) => {
+    document ??= JSON.stringify(describeApi(app));
+    return answerOnce(c.req.raw, document, { "content-type": "application/json" });
+  });
 
   const methodsOf = allowedMethods(app);
   app.notFound((c) => {

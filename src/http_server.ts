@@ -43,7 +43,10 @@ export function listen(
       if (!URL.canParse(request.url)) return refuse(new Error("the Host and the path make no URL"));
       const response = await answer(request, incoming.socket.remoteAddress ?? "");
       const to = outgoing as ServerResponse; // of HTTP/1.1, as the server is
-      if (to.headersSent) return RESPONSE_ALREADY_SENT; // the body stalled, and that was said
+      if (to.headersSent) { // the body stalled, and that was said
+        await response.body?.cancel();
+        return RESPONSE_ALREADY_SENT;
+      }
       if (!(response.body instanceof PulledBody)) return response;
       to.writeHead(response.status, Object.fromEntries(response.headers)).flushHeaders();
       void pour(response.body.pieces, to);
