@@ -10,12 +10,16 @@ const MAX_FAILURES = 10;
 const WINDOW_SECONDS = 60;
 const KNOWN_SECONDS = 3600;
 
+/** Lines in the log about one address's wrong signatures, in a window. */
+const MAX_TOLD = 10;
+
 /**
- * Bounds the guesses at tokens, sessions and signatures from one address. A credential that was good from there within
+ * Bounds the guesses at tokens and sessions from one address. A credential that was good from there within
  * the hour is looked at all the same: somebody else's failures behind the same address lock out nobody who is in.
  */
 export class AuthAttempts {
   readonly #failures = new RateLimiterMemory({ points: MAX_FAILURES, duration: WINDOW_SECONDS });
+  readonly #told = new RateLimiterMemory({ points: MAX_TOLD, duration: WINDOW_SECONDS });
   readonly #known = new RateLimiterMemory({ points: 1, duration: KNOWN_SECONDS });
 
   constructor(private readonly log: Log, private readonly trustProxy: boolean) {}
@@ -25,7 +29,7 @@ export class AuthAttempts {
    * @throws {TooManyRequestsError} before `verify` is called
    */
   async attempt<T>(c: Context<AppEnv>, credential: string, verify: () => T): Promise<T> {
-    const address = this.#addressOf(c);
+    const address = this.addressOf(c);
     if (address === undefined) return verify();
     const known = `${address} ${createHash("sha256").update(credential).digest("base64url")}`;
     await this.#take(c, address, known);
@@ -56,8 +60,20 @@ export class AuthAttempts {
     }
   }
 
+  /**
+   * Says in the log that a signature was refused, a few times a minute for one address. It counts as no guess: nobody
+   * guesses 256 bits, and those who share the sender's address are not to be locked out for trying.
+   */
+  async tellRefused(c: Context<AppEnv>, why: string): Promise<void> {
+    const address = this.addressOf(c);
+    const { consumedPoints } = await this.#told.penalty(address ?? "");
+    if (consumedPoints > MAX_TOLD) return;
+    const more = consumedPoints === MAX_TOLD ? { more: "not logged within the minute" } : {};
+    this.log.warn({ address, method: c.req.method, path: c.req.path, why, ...more }, "refused");
+  }
+
   /** Undefined where no socket is behind the request. */
-  #addressOf(c: Context<AppEnv>): string | undefined {
+  addressOf(c: Context<AppEnv>): string | undefined {
     // The last entry is the nearest proxy's; those before it are whatever the client sent.
     const forwarded = this.trustProxy ? c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim() : undefined;
     const address = forwarded || c.env?.remoteAddress;

@@ -1,9 +1,12 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { RunRequest } from "#src/train/config.ts";
-import { verifyDelivery } from "#src/runs/hook_signature.ts";
+import { eventOf } from "#src/runs/hook_filter.ts";
+import { parsePayload } from "#src/runs/hook_payload.ts";
+import { checkSignature, SignatureError } from "#src/runs/hook_signature.ts";
 import type { Hook } from "#src/runs/hooks.ts";
 import { isJsonPath, isTargetPath } from "#src/runs/json_path.ts";
 import type { AuthAttempts } from "./auth_attempts.ts";
+import { BodyPlaces } from "./body_places.ts";
 import {
   type AppEnv,
   createOnce,
@@ -18,9 +21,20 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
-import { parseJson } from "./json_input.ts";
+import { withHookBody } from "./hook_body.ts";
+import { readRotation, rotate, RotationFields } from "./rotation.ts";
 
 const HookName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/i, "letters, digits, - and _, at most 64");
+
+const EventGlob = z.string().regex(/^[\w.*:/-]{1,100}$/, "an event's name, in which * stands for anything");
+
+const BranchGlob = z.string().min(1).max(255)
+  // deno-lint-ignore no-control-regex -- what git allows in no name
+  .regex(/^[^\x00-\x20\x7f~^:?[\]\\]+$/, "a branch's name, in which * and ** stand for anything without and with /")
+  .refine((glob) => !glob.startsWith("refs/"), "a branch's short name: main, not refs/heads/main");
+
+const Events = z.array(EventGlob).min(1).max(100);
+const Branches = z.array(BranchGlob).min(1).max(100).nullable();
 
 const HookBody = z.strictObject({
   name: HookName,
@@ -30,7 +44,23 @@ const HookBody = z.strictObject({
     z.string().refine(isTargetPath, "a field of the run's body, such as optimizer.learning_rate"),
     z.string().refine(isJsonPath, "a path into the delivery, such as $.inputs.files[0]"),
   ).default({}),
-}).superRefine(({ run }, context) => {
+  events: Events.optional().openapi({
+    description:
+      "The events that start a run, `*` for all; other deliveries are answered `ignored`. GitHub's are those " +
+      "of `X-GitHub-Event`, also with the payload's action (`pull_request.closed`), and by default `push`; of Standard " +
+      "Webhooks it is the payload's `type`, and by default any. A push that deletes a branch or tag never starts a run.",
+    example: ["push"],
+  }),
+  branches: Branches.default(null).openapi({
+    description: "Of `github` only: the branches whose pushes, pull requests and checks start a run. `*` stands for " +
+      "anything without a slash, `**` for anything. Null: any branch, and tags too. Events that have no branch, such as " +
+      "a release, are not looked at.",
+    example: ["main", "release/*"],
+  }),
+}).superRefine(({ run, scheme, events, branches }, context) => {
+  const refuse = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
+  if (scheme !== "github" && branches !== null) refuse("branches", 'only a hook of the scheme "github" knows branches');
+  if (events?.includes("ping")) refuse("events", "a ping never starts a run");
   const parsed = RunRequest.partial({ dataset: true }).safeParse(run);
   for (const { path, message } of parsed.error?.issues ?? []) {
     context.addIssue({ code: "custom", path: ["run", ...path], message });
@@ -44,6 +74,8 @@ const HookView = z.object({
   url: z.string().openapi({ example: "/hooks/nightly" }),
   run: z.record(z.string(), z.unknown()),
   map: z.record(z.string(), z.string()),
+  events: z.array(z.string()),
+  branches: z.array(z.string()).nullable(),
   created_at: z.string(),
 }).openapi("Hook");
 
@@ -89,18 +121,36 @@ const remove = createRoute({
   responses: { 204: { description: "Deleted" }, ...problems(401, 404) },
 });
 
+const rotateSecret = createRoute({
+  method: "post",
+  path: "/{id}/rotate",
+  ...rotate("inbound"),
+  responses: {
+    200: json(HookView.extend(RotationFields).openapi("RotatedHook"), "Rotated; the new secret is shown only here"),
+    ...problems(400, 401, 404, 409, 413, 415, 422),
+  },
+});
+
 const deliver = createRoute({
   method: "post",
   path: "/{name}",
   operationId: "deliverToHook",
   summary: "Deliver to an inbound webhook",
-  description: "Signed as Standard Webhooks or as GitHub signs. One run for each delivery id, however often it comes.",
+  description:
+    "Signed as Standard Webhooks (`webhook-*` or `svix-*` headers) or as GitHub signs, in JSON or as a form " +
+    "with the JSON in its field `payload`, of 25 MiB at most. One run for each delivery id, however often it comes, also " +
+    "to a hook that was deleted and made again under its name within 90 days. The hook's `events` and `branches` say " +
+    "which start a run. A ping (GitHub's event, or a payload of type `ping`) is verified and read like any delivery, " +
+    "starts nothing, and gets the refusal that a delivery would get if the hook's run is impossible.",
   security: [],
   request: { params: z.object({ name: z.string().max(64) }) },
   responses: {
-    202: json(z.object({ run_id: z.string() }), "The run of this delivery"),
-    200: json(z.object({ ok: z.literal(true) }), "GitHub's ping"),
-    ...problems(400, 401, 404, 413, 422, 429, 503),
+    202: json(
+      z.union([z.object({ run_id: z.string() }), z.object({ ignored: z.string() })]),
+      "The run of this delivery, or why it starts none",
+    ),
+    200: json(z.object({ ok: z.literal(true) }), "A ping, and the hook's run is possible"),
+    ...problems(400, 401, 404, 408, 413, 422, 429, 503),
   },
 });
 
@@ -131,32 +181,56 @@ export function hookRoutes(reverie: Reverie) {
     return c.body(null, 204);
   });
 
-  return app;
-}
-
-/** `/hooks`: authenticated by the signature, which is checked over the raw bytes before they are parsed. */
-export function deliveryRoutes(reverie: Reverie, attempts: AuthAttempts) {
-  const app = new OpenAPIHono<AppEnv>();
-
-  app.openapi(deliver, async (c) => {
-    const { hook, secret } = reverie.hooks.byName(c.req.valid("param").name);
-    const body = new Uint8Array(await c.req.arrayBuffer());
-    const deliveryId = await attempts.attempt(
-      c,
-      secret,
-      () => verifyDelivery(hook.scheme, secret, c.req.raw.headers, body),
-    );
-    if (hook.scheme === "github" && c.req.header("x-github-event") === "ping") {
-      return c.json({ ok: true as const }, 200);
-    }
-    const run_id = reverie.hooks.deliver(hook, deliveryId, parseJson(body));
-    c.header("location", `/api/runs/${run_id}`);
-    return c.json({ run_id }, 202);
+  app.openapi(rotateSecret, async (c) => {
+    const { id } = c.req.valid("param");
+    const { overlap_seconds } = readRotation(c, c.req.valid("json"));
+    const { body } = await createOnce(c, reverie, () => {
+      const { hook, secret, oldSecretExpiresAt } = hooks.rotate(id, overlap_seconds);
+      return { status: 200, body: { ...show(hook), secret, old_secret_expires_at: oldSecretExpiresAt } };
+    });
+    return c.json(body, 200);
   });
 
   return app;
 }
 
-function show({ id, name, scheme, run, map, created_at }: Hook) {
-  return { id, name, scheme, url: `/hooks/${name}`, run, map, created_at };
+/**
+ * `/hooks`: authenticated by the signature, which is checked over the raw bytes before they are parsed. Nobody guesses a
+ * signature, so wrong ones lock out nobody: what they cost is bounded instead, and whose hook is unknown or whose headers
+ * hold no signature sends no body.
+ */
+export function deliveryRoutes({ hooks }: Reverie, attempts: AuthAttempts) {
+  const app = new OpenAPIHono<AppEnv>();
+  const places = new BodyPlaces();
+
+  app.openapi(deliver, async (c) => {
+    const { hook, secrets } = hooks.byName(c.req.valid("param").name);
+    const { raw } = c.req;
+    try {
+      const check = checkSignature(hook.scheme, secrets, raw.headers);
+      const address = attempts.addressOf(c) ?? "";
+      const reading = { request: raw, address, places, onChunk: (chunk: Uint8Array) => check.update(chunk) };
+      return await withHookBody(reading, (body) => {
+        const id = check.finish();
+        const payload = parsePayload(body, c.req.header("content-type"));
+        const event = eventOf(hook.scheme, raw.headers, payload);
+        if (event === "ping") {
+          hooks.check(hook);
+          return c.json({ ok: true as const }, 200);
+        }
+        const answer = hooks.deliver(hook, { id, event, payload });
+        if ("run_id" in answer) c.header("location", `/api/runs/${answer.run_id}`);
+        return c.json(answer, 202);
+      });
+    } catch (error) {
+      if (error instanceof SignatureError) await attempts.tellRefused(c, error.detail);
+      throw error;
+    }
+  });
+
+  return app;
+}
+
+function show({ id, name, scheme, run, map, events, branches, created_at }: Hook) {
+  return { id, name, scheme, url: `/hooks/${name}`, run, map, events, branches, created_at };
 }

@@ -31,6 +31,7 @@ export const REFUSALS: Record<number, Refusal> = {
     description: "The path exists, but not with this method; `Allow` lists the methods it has.",
     headers: ["Allow"],
   },
+  408: { component: "RequestTimeout", description: "The body came too slowly." },
   409: { component: "Conflict", description: "The request is right, but not in the present state." },
   413: {
     component: "ContentTooLarge",
@@ -64,7 +65,8 @@ export const REFUSALS: Record<number, Refusal> = {
   503: {
     component: "Unavailable",
     description:
-      "There is no GPU, or the data folder cannot be written now: the disk is full or the database is locked.",
+      "There is no GPU, or the data folder cannot be written now: the disk is full or the database is locked. A " +
+      "hook also answers it while it reads as many large bodies as it may.",
     headers: ["Retry-After"],
   },
 };

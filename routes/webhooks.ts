@@ -15,6 +15,7 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
+import { readRotation, rotate, RotationFields } from "./rotation.ts";
 
 const Url = z.string().max(2000).refine((text) => URL.canParse(text), "an absolute URL").openapi({
   format: "uri",
@@ -126,6 +127,16 @@ const redeliver = createRoute({
   responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409) },
 });
 
+const rotateSecret = createRoute({
+  method: "post",
+  path: "/{id}/rotate",
+  ...rotate("outbound"),
+  responses: {
+    200: json(Webhook.extend(RotationFields).openapi("RotatedWebhook"), "Rotated; the new secret is shown only here"),
+    ...problems(400, 401, 404, 409, 413, 415, 422),
+  },
+});
+
 const ping = createRoute({
   method: "post",
   path: "/{id}/ping",
@@ -176,6 +187,16 @@ export function webhookRoutes(reverie: Reverie) {
     deliverer.wake();
     c.header("location", `/api/webhooks/${id}/deliveries`);
     return c.json(showDelivery(delivery), 202);
+  });
+
+  app.openapi(rotateSecret, async (c) => {
+    const { id } = c.req.valid("param");
+    const { overlap_seconds } = readRotation(c, c.req.valid("json"));
+    const { body } = await createOnce(c, reverie, () => {
+      const { endpoint, secret, oldSecretExpiresAt } = webhooks.rotate(id, overlap_seconds);
+      return { status: 200, body: { ...show(endpoint), secret, old_secret_expires_at: oldSecretExpiresAt } };
+    });
+    return c.json(body, 200);
   });
 
   app.openapi(ping, async (c) => {

@@ -111,7 +111,6 @@ export function createApp(
       throw new PayloadTooLargeError(MAX_BODY_BYTES);
     },
   });
-  app.use("/hooks/*", limit);
   app.use("/api/*", async (c, next) => {
     // An upload streams to disk and has its own limit; JSON is read whole wherever it comes.
     const isUpload = c.req.method === "POST" && c.req.path === "/api/datasets" && !isJson(c.req.header("content-type"));

@@ -169,16 +169,33 @@ export const hooks = sqliteTable("hooks", {
   sealed_secret: text().notNull(),
   run: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
   map: text({ mode: "json" }).$type<Record<string, string>>().notNull(),
+  /** Globs of the events that start a run; null in hooks of before there was a choice: the scheme's default. */
+  events: text({ mode: "json" }).$type<string[]>(),
+  /** Globs of branches; null for any. */
+  branches: text({ mode: "json" }).$type<string[]>(),
   created_at: text().notNull(),
 });
 
-/** `run_id` is no foreign key: a delivery repeated after its run was deleted must not start another. */
-export const hook_deliveries = sqliteTable("hook_deliveries", {
-  hook_id: text().notNull().references(() => hooks.id, { onDelete: "cascade" }),
+/**
+ * The run of each delivery. It is kept by its hook's name, which a hook made again has too: a delivery repeated then
+ * must not start another run. Nor must one whose run was deleted, so `run_id` is no foreign key.
+ */
+export const hook_runs = sqliteTable("hook_runs", {
+  hook_name: text().notNull(),
+  scheme: text({ enum: ["standard", "github"] }).notNull(),
   delivery_id: text().notNull(),
   run_id: text().notNull(),
   created_at: text().notNull(),
-}, (table) => [primaryKey({ columns: [table.hook_id, table.delivery_id] })]);
+}, (table) => [primaryKey({ columns: [table.hook_name, table.scheme, table.delivery_id] })]);
+
+/** What `rotate` replaced and is valid for a while, of hooks and of webhooks: the owner is in either table. */
+export const old_secrets = sqliteTable("old_secrets", {
+  id: integer().primaryKey({ autoIncrement: true }),
+  owner_id: text().notNull(),
+  /** As it was in its owner's row. */
+  sealed_secret: text().notNull(),
+  expires_at: text().notNull(),
+}, (table) => [index("old_secrets_owner").on(table.owner_id)]);
 
 export const idempotency_keys = sqliteTable("idempotency_keys", {
   /** Method and path: one key may be used once on each. */

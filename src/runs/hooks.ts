@@ -1,15 +1,23 @@
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, desc, eq, lt, notInArray } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
-import { hook_deliveries, hooks } from "../db/schema.ts";
-import { ConflictError, NotFoundError, UnprocessableError } from "../errors.ts";
-import { RunRequest } from "../train/config.ts";
+import { hook_runs, hooks } from "../db/schema.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
+import type { RunRequest } from "../train/config.ts";
+import { DEFAULT_EVENTS, whyIgnored } from "./hook_filter.ts";
+import { checkHookRun, type RunCheck, runRequestOf } from "./hook_run.ts";
 import { type HookScheme, newHookSecret } from "./hook_signature.ts";
-import { readPath, withValueAt } from "./json_path.ts";
+import type { OldSecrets } from "./old_secrets.ts";
 import type { RunRow } from "./run_store.ts";
 import type { SecretBox } from "./secret_box.ts";
 
-export type Hook = Omit<typeof hooks.$inferSelect, "sealed_secret">;
+/** How long a deleted hook's deliveries are remembered: longer than any sender offers to repeat them. */
+const KEPT_DAYS = 90;
+const DAY_MS = 86_400_000;
+
+export interface Hook extends Omit<typeof hooks.$inferSelect, "sealed_secret"> {
+  events: string[];
+}
 
 export interface HookRequest {
   name: string;
@@ -18,88 +26,140 @@ export interface HookRequest {
   run: Record<string, unknown>;
   /** Field of the run's body (dotted) to a path in the delivery (`$.a.b[0]`). */
   map: Record<string, string>;
+  /** Globs of the events that start a run. Default: the scheme's. */
+  events?: string[];
+  /** Globs of the branches whose events start a run. Default: any. */
+  branches?: string[] | null;
+}
+
+/** A delivery whose signature was right. */
+export interface HookDelivery {
+  id: string;
+  /** Null if it does not say. */
+  event: string | null;
+  payload: unknown;
+}
+
+export interface HookStoreDeps {
+  db: Database;
+  box: SecretBox;
+  oldSecrets: OldSecrets;
+  createRun: (request: RunRequest) => RunRow;
+  checkRun: RunCheck;
 }
 
 /** Inbound webhooks: each starts runs, one for every delivery id. */
 export class HookStore {
-  constructor(
-    private readonly db: Database,
-    private readonly box: SecretBox,
-    private readonly createRun: (request: RunRequest) => RunRow,
-  ) {}
+  constructor(private readonly deps: HookStoreDeps) {}
 
   /** The only time that the secret is shown. */
-  create({ name, scheme, run, map }: HookRequest): { hook: Hook; secret: string } {
+  create({ name, scheme, run, map, events, branches = null }: HookRequest): { hook: Hook; secret: string } {
     if (this.#find(name)) throw new ConflictError(`there is a hook named "${name}": delete it, or choose another name`);
+    const { db, box } = this.deps;
     const secret = newHookSecret(scheme);
-    const hook: Hook = { id: newId("hook"), name, scheme, run, map, created_at: now() };
-    this.db.insert(hooks).values({ ...hook, sealed_secret: this.box.seal(secret) }).run();
-    return { hook, secret };
+    const sealed_secret = box.seal(secret);
+    const row = { id: newId("hook"), name, scheme, run, map, events: events ?? null, branches, created_at: now() };
+    db.insert(hooks).values({ ...row, sealed_secret }).run();
+    return { hook: hookOf({ ...row, sealed_secret }), secret };
   }
 
   /** Newest first. */
   list(page: { after: string | null; limit: number }): Hook[] {
-    return this.db.select().from(hooks)
+    return this.deps.db.select().from(hooks)
       .where(page.after === null ? undefined : lt(hooks.id, page.after))
-      .orderBy(desc(hooks.id)).limit(page.limit).all();
+      .orderBy(desc(hooks.id)).limit(page.limit).all().map(hookOf);
   }
 
   /** @throws {NotFoundError} */
   get(id: string): Hook {
-    const hook = this.db.select().from(hooks).where(eq(hooks.id, id)).get();
-    if (!hook) throw new NotFoundError("hook", id);
-    return hook;
+    return hookOf(this.#get(id));
   }
 
+  /** Its deliveries are remembered for a while: a hook of the same name takes none of them again. */
   remove(id: string): void {
-    this.get(id);
-    this.db.delete(hooks).where(eq(hooks.id, id)).run();
+    const { db, oldSecrets } = this.deps;
+    db.transaction(() => {
+      this.#get(id);
+      db.delete(hooks).where(eq(hooks.id, id)).run();
+      oldSecrets.forget(id);
+    });
   }
 
-  /** @throws {NotFoundError} */
-  byName(name: string): { hook: Hook; secret: string } {
-    const row = this.#find(name);
-    if (!row) throw new NotFoundError("hook", name);
-    const { sealed_secret, ...hook } = row;
-    return { hook, secret: this.box.open(sealed_secret) };
+  /** Forgets the deliveries of hooks that are no more. */
+  prune(): void {
+    const { db } = this.deps;
+    const oldest = new Date(Date.now() - KEPT_DAYS * DAY_MS).toISOString();
+    db.delete(hook_runs).where(and(
+      lt(hook_runs.created_at, oldest),
+      notInArray(hook_runs.hook_name, db.select({ name: hooks.name }).from(hooks)),
+    )).run();
   }
 
   /**
-   * Starts the run that a verified delivery asks for, or finds the one it started before, in one transaction.
+   * Gives a hook a new secret; the one before is valid for `overlapSeconds` more, so that the sender can be told.
+   * @throws {NotFoundError}, {ConflictError} if too many secrets are valid
+   */
+  rotate(id: string, overlapSeconds: number): { hook: Hook; secret: string; oldSecretExpiresAt: string | null } {
+    const { db, box, oldSecrets } = this.deps;
+    return db.transaction(() => {
+      const row = this.#get(id);
+      const secret = newHookSecret(row.scheme);
+      const oldSecretExpiresAt = oldSecrets.keep(id, row.sealed_secret, overlapSeconds);
+      db.update(hooks).set({ sealed_secret: box.seal(secret) }).where(eq(hooks.id, id)).run();
+      return { hook: hookOf(row), secret, oldSecretExpiresAt };
+    });
+  }
+
+  /** With every secret that is valid, the newest first. @throws {NotFoundError} */
+  byName(name: string): { hook: Hook; secrets: string[] } {
+    const row = this.#find(name);
+    if (!row) throw new NotFoundError("hook", name);
+    const { box, oldSecrets } = this.deps;
+    return { hook: hookOf(row), secrets: [box.open(row.sealed_secret), ...oldSecrets.open(row.id)] };
+  }
+
+  /**
+   * Says whether a delivery could start the hook's run, as far as that is known before one comes.
+   * @throws {UnprocessableError}, {NoDeviceError} what stands in the way
+   */
+  check(hook: Hook): void {
+    checkHookRun(hook, this.deps.checkRun);
+  }
+
+  /**
+   * Starts the run that a verified delivery asks for, or finds the one it started before, in one transaction. What the
+   * hook's filter ignores is not remembered: it may be delivered again to a hook with another filter.
    * @throws {UnprocessableError} where the run is refused; a later delivery of the same id may then succeed
    */
-  deliver(hook: Hook, deliveryId: string, payload: unknown): string {
-    return this.db.transaction(() => {
-      const known = this.db.select().from(hook_deliveries)
-        .where(and(eq(hook_deliveries.hook_id, hook.id), eq(hook_deliveries.delivery_id, deliveryId))).get();
-      if (known) return known.run_id;
-      const run = this.createRun(runRequestOf(hook, payload));
-      this.db.insert(hook_deliveries).values({
-        hook_id: hook.id,
-        delivery_id: deliveryId,
-        run_id: run.id,
-        created_at: now(),
-      }).run();
-      return run.id;
+  deliver(hook: Hook, { id, event, payload }: HookDelivery): { run_id: string } | { ignored: string } {
+    const { db, createRun } = this.deps;
+    return db.transaction(() => {
+      const key = { hook_name: hook.name, scheme: hook.scheme, delivery_id: id };
+      const known = db.select().from(hook_runs).where(and(
+        eq(hook_runs.hook_name, key.hook_name),
+        eq(hook_runs.scheme, key.scheme),
+        eq(hook_runs.delivery_id, key.delivery_id),
+      )).get();
+      if (known) return { run_id: known.run_id };
+      const ignored = whyIgnored(hook, event, payload);
+      if (ignored !== null) return { ignored };
+      const run = createRun(runRequestOf(hook, payload));
+      db.insert(hook_runs).values({ ...key, run_id: run.id, created_at: now() }).run();
+      return { run_id: run.id };
     });
   }
 
   #find(name: string) {
-    return this.db.select().from(hooks).where(eq(hooks.name, name)).get();
+    return this.deps.db.select().from(hooks).where(eq(hooks.name, name)).get();
+  }
+
+  #get(id: string): typeof hooks.$inferSelect {
+    const row = this.deps.db.select().from(hooks).where(eq(hooks.id, id)).get();
+    if (!row) throw new NotFoundError("hook", id);
+    return row;
   }
 }
 
-/** The hook's run with the delivery's values filled in; a path that the delivery does not have leaves the field alone. */
-function runRequestOf(hook: Hook, payload: unknown): RunRequest {
-  let body = hook.run;
-  for (const [target, path] of Object.entries(hook.map)) {
-    const value = readPath(payload, path);
-    if (value !== undefined) body = withValueAt(body, target, value);
-  }
-  const parsed = RunRequest.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new UnprocessableError(
-    `hook "${hook.name}" and this delivery make no valid run; see errors`,
-    parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message })),
-  );
+function hookOf({ sealed_secret: _, events, ...row }: typeof hooks.$inferSelect): Hook {
+  return { ...row, events: events ?? DEFAULT_EVENTS[row.scheme] };
 }

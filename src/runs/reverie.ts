@@ -11,6 +11,7 @@ import { EventLog } from "./event_log.ts";
 import { HookStore } from "./hooks.ts";
 import { IdempotencyStore } from "./idempotency.ts";
 import { MetricStore } from "./metric_store.ts";
+import { OldSecrets } from "./old_secrets.ts";
 import { Outbound } from "./outbound.ts";
 import { Removals } from "./removals.ts";
 import { forgetCorrupt } from "./reports.ts";
@@ -31,7 +32,7 @@ export interface ReverieOptions extends RunnerSettings {
   maxUploadBytes: number;
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   allowPrivateUrls: boolean;
-  /** Of webhook deliveries. */
+  /** Of webhook deliveries and of secrets that expire. */
   clock?: Clock;
   log: Log;
   openTrainer: () => TrainerPort;
@@ -124,13 +125,23 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     log,
     settings: options,
   });
-  const hooks = new HookStore(db, box, (request) => runner.create(request));
+  const clock = options.clock ?? systemClock;
+  const oldSecrets = new OldSecrets(db, box, clock, log);
+  const hooks = new HookStore({
+    db,
+    box,
+    oldSecrets,
+    createRun: (request) => runner.create(request),
+    checkRun: (request, dataset) => void runner.check(request, dataset),
+  });
   const outbound = new Outbound({ allowPrivate: options.allowPrivateUrls });
-  const webhooks = new WebhookStore(db, box, (url) => outbound.parse(url));
-  const deliverer = new WebhookDeliverer({ store: webhooks, outbound, clock: options.clock ?? systemClock, log });
+  const webhooks = new WebhookStore(db, box, oldSecrets, (url) => outbound.parse(url));
+  const deliverer = new WebhookDeliverer({ store: webhooks, outbound, clock, log });
   events.onAppend((event) => deliverer.accept(event));
 
   idempotency.prune();
+  hooks.prune();
+  oldSecrets.start();
   await datasets.prepare(sampleText);
   for (const lost of await checkpoints.sweep((runId) => runner.isElsewhere(runId))) {
     db.transaction(() => forgetCorrupt({ checkpoints, events }, lost, "its folder is gone"));
@@ -145,6 +156,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
     await removals.close();
     events.close(); // after the runner: followers see its last event
     await deliverer.close();
+    oldSecrets.close();
     await keeper.close();
   };
   const close = () => {

@@ -4,10 +4,10 @@ import { newId, now } from "../db/ids.ts";
 import { ConflictError, QueueFullError, UnprocessableError, withoutPaths } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RunRequest } from "../train/config.ts";
-import { admit, estimatedStepMs, trainingBytes } from "./admission.ts";
+import { admit, type Admitted, estimatedStepMs, trainingBytes } from "./admission.ts";
 import { CallFailedError, type CallLimits, Calls } from "./calls.ts";
 import type { CheckpointStore } from "./checkpoint_store.ts";
-import type { DatasetStore } from "./datasets.ts";
+import type { Dataset, DatasetStore } from "./datasets.ts";
 import type { EventLog } from "./event_log.ts";
 import { LEASE_MS, Leases } from "./leases.ts";
 import type { MetricStore } from "./metric_store.ts";
@@ -120,15 +120,23 @@ export class Runner {
   }
 
   /**
+   * Decides about a run as `create` does, but for the queue, which may be full today and empty tomorrow.
+   * @param dataset the one to look at, if that is not the one that the request names
+   * @throws {NoDeviceError} without a GPU, {UnprocessableError} for a run that is impossible here
+   */
+  check(request: RunRequest, dataset = this.deps.datasets.find(request.dataset)): Admitted & { dataset: Dataset } {
+    const device = this.#pool.requireDevice();
+    if (!dataset) throw unknownDataset(request.dataset);
+    return { ...admit(request, dataset, device), dataset };
+  }
+
+  /**
    * Queues a run, synchronously: in a transaction it is there or it is not.
    * @throws {NoDeviceError} without a GPU, {UnprocessableError} for a run that is impossible here, {QueueFullError}
    */
   create(request: RunRequest): RunRow {
-    const { runs, events, datasets, db, settings } = this.deps;
-    const device = this.#pool.requireDevice();
-    const dataset = datasets.find(request.dataset);
-    if (!dataset) throw unknownDataset(request.dataset);
-    const { config, description } = admit(request, dataset, device);
+    const { runs, events, db, settings } = this.deps;
+    const { config, description, dataset } = this.check(request);
     if (config.drive === "background" && runs.queueLength() >= settings.maxQueued) {
       throw new QueueFullError(settings.maxQueued);
     }

@@ -14,7 +14,8 @@ export interface Message {
   id: string;
   body: string;
   url: string;
-  secret: string;
+  /** One, or several for as long as a rotation lasts. */
+  secrets: string[];
 }
 
 export interface AttemptResult {
@@ -56,12 +57,13 @@ export async function attempt(
   }
 }
 
-function sign({ id, body, secret }: Message, nowMs: number): Record<string, string> {
+/** A signature by each secret, separated by spaces: the receiver looks for one that it can check. */
+function sign({ id, body, secrets }: Message, nowMs: number): Record<string, string> {
   const at = new Date(nowMs);
   return {
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(nowMs / 1000)),
-    "webhook-signature": new Webhook(secret).sign(id, at, body),
+    "webhook-signature": secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(" "),
   };
 }
 

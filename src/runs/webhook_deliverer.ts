@@ -114,7 +114,7 @@ export class WebhookDeliverer {
 
   async #attempt(delivery: Delivery): Promise<AttemptResult> {
     const { store, outbound, clock, log } = this.deps;
-    let target: { url: string; secret: string };
+    let target: { url: string; secrets: string[] };
     try {
       target = store.target(delivery.webhook_id);
     } catch (error) {

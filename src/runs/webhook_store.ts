@@ -5,6 +5,7 @@ import { type EventType, webhook_deliveries, webhooks } from "../db/schema.ts";
 import { ConflictError, NotFoundError, UnprocessableError } from "../errors.ts";
 import type { RunEvent } from "./event_log.ts";
 import { newHookSecret } from "./hook_signature.ts";
+import type { OldSecrets } from "./old_secrets.ts";
 import { OutboundUrlError } from "./outbound_url.ts";
 import type { SecretBox } from "./secret_box.ts";
 
@@ -41,6 +42,7 @@ export class WebhookStore {
   constructor(
     private readonly db: Database,
     private readonly box: SecretBox,
+    private readonly oldSecrets: OldSecrets,
     private readonly parseUrl: (url: string) => URL,
   ) {}
 
@@ -66,9 +68,7 @@ export class WebhookStore {
 
   /** @throws {NotFoundError} */
   get(id: string): Endpoint {
-    const endpoint = this.db.select().from(webhooks).where(eq(webhooks.id, id)).get();
-    if (!endpoint) throw new NotFoundError("webhook", id);
-    return endpoint;
+    return this.#row(id);
   }
 
   /** @throws {NotFoundError}, {UnprocessableError} */
@@ -85,8 +85,28 @@ export class WebhookStore {
 
   /** With its deliveries. @throws {NotFoundError} */
   remove(id: string): void {
-    this.get(id);
-    this.db.delete(webhooks).where(eq(webhooks.id, id)).run();
+    this.db.transaction(() => {
+      this.get(id);
+      this.db.delete(webhooks).where(eq(webhooks.id, id)).run();
+      this.oldSecrets.forget(id);
+    });
+  }
+
+  /**
+   * Gives an endpoint a new secret; for `overlapSeconds` more, messages are signed with the one before too.
+   * @throws {NotFoundError}, {ConflictError} if too many secrets are valid
+   */
+  rotate(
+    id: string,
+    overlapSeconds: number,
+  ): { endpoint: Endpoint; secret: string; oldSecretExpiresAt: string | null } {
+    return this.db.transaction(() => {
+      const { sealed_secret, ...endpoint } = this.#row(id);
+      const secret = newHookSecret("standard");
+      const oldSecretExpiresAt = this.oldSecrets.keep(id, sealed_secret, overlapSeconds);
+      this.db.update(webhooks).set({ sealed_secret: this.box.seal(secret) }).where(eq(webhooks.id, id)).run();
+      return { endpoint, secret, oldSecretExpiresAt };
+    });
   }
 
   /** Nothing more is delivered: what waits fails, and later events make no deliveries. */
@@ -152,11 +172,10 @@ export class WebhookStore {
       null;
   }
 
-  /** Where to send and what to sign with. @throws where the server's key has changed */
-  target(id: string): { url: string; secret: string } {
-    const endpoint = this.db.select().from(webhooks).where(eq(webhooks.id, id)).get();
-    if (!endpoint) throw new NotFoundError("webhook", id);
-    return { url: endpoint.url, secret: this.box.open(endpoint.sealed_secret) };
+  /** Where to send and what to sign with, the newest secret first. @throws where the server's key has changed */
+  target(id: string): { url: string; secrets: string[] } {
+    const { url, sealed_secret } = this.#row(id);
+    return { url, secrets: [this.box.open(sealed_secret), ...this.oldSecrets.open(id)] };
   }
 
   /**
@@ -194,6 +213,12 @@ export class WebhookStore {
       if (!kept) continue;
       this.db.delete(webhook_deliveries).where(and(isOfEndpoint, isDone, lt(webhook_deliveries.id, kept.id))).run();
     }
+  }
+
+  #row(id: string): typeof webhooks.$inferSelect {
+    const row = this.db.select().from(webhooks).where(eq(webhooks.id, id)).get();
+    if (!row) throw new NotFoundError("webhook", id);
+    return row;
   }
 
   #checkUrl(url: string): void {

@@ -42,21 +42,29 @@ describe("a body of JSON is refused with", () => {
     expectProblem(await call(fixture, "POST", "/api/hooks", hook, JSON_TYPE), 400);
   });
 
-  test("the same in a signed delivery", async () => {
+  test("the same in a signed delivery, in what the hook maps", async () => {
     const { secret } = fixture.reverie.hooks.create({
       name: "nightly",
       scheme: "standard",
       run: { dataset: "sample" },
       map: { tags: "$.tags" },
     });
-    for (const body of [nest(DEEP), `{"tags":${nest(DEEP)}}`, '{"tags":{"a":"\\u0000"}}', '{"tags":1e999}']) {
+    const deliver = (id: string, body: string) => {
       const at = new Date();
-      const answer = await call(fixture, "POST", "/hooks/nightly", body, {
-        "webhook-id": "1",
+      return call(fixture, "POST", "/hooks/nightly", body, {
+        "webhook-id": id,
         "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
-        "webhook-signature": new Webhook(secret).sign("1", at, body),
+        "webhook-signature": new Webhook(secret).sign(id, at, body),
       });
-      expectProblem(answer, 400);
+    };
+    const odd = [nest(100), '{"a":"\\u0000"}', '{"\\ud800":"a"}', "1e999"];
+    for (const value of odd) {
+      const answer = await deliver("mapped", `{"tags":${value}}`);
+      expectProblem(answer, 422);
+      expect(answer.body.errors).toEqual([{ path: "tags", message: expect.stringContaining("$.tags") }]);
+    }
+    for (const [i, value] of odd.entries()) {
+      expect((await deliver(`other ${i}`, `{"others":${value}}`)).status).toBe(202);
     }
   });
 

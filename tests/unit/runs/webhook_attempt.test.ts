@@ -21,7 +21,7 @@ function begin(url: string, resolve?: (name: string) => Promise<string[]>) {
   };
   const clock = new SkippingClock();
   const stop = new AbortController();
-  const result: Promise<AttemptResult> = attempt({ id: "msg_1", body: '{"type":"ping"}', url, secret: SECRET }, {
+  const result: Promise<AttemptResult> = attempt({ id: "msg_1", body: '{"type":"ping"}', url, secrets: [SECRET] }, {
     outbound,
     clock,
     signal: stop.signal,

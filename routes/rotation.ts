@@ -1,0 +1,46 @@
+import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { UnsupportedMediaTypeError } from "#src/errors.ts";
+import { MAX_OLD_SECRETS, MAX_OVERLAP_SECONDS } from "#src/runs/old_secrets.ts";
+import { type AppEnv, IdempotencyHeader, IdParam } from "./common.ts";
+import { isJson } from "./json_input.ts";
+
+/** A new secret for a hook or a webhook: the same in both. */
+
+const Rotation = z.strictObject({
+  overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).default(86_400).openapi({
+    description: "How long the secret before stays valid; 0 ends it, and all before it, at once.",
+  }),
+}).openapi("Rotation");
+
+export const RotationFields = {
+  secret: z.string(),
+  old_secret_expires_at: z.string().nullable().openapi({
+    description: "Until when the secret before is valid; null if it no longer is.",
+  }),
+};
+
+export function rotate(direction: "inbound" | "outbound") {
+  const meanwhile = direction === "inbound"
+    ? "deliveries may be signed with either"
+    : "deliveries carry a signature by each, and a receiver takes any";
+  return {
+    operationId: direction === "inbound" ? "rotateHook" : "rotateWebhook",
+    summary: `Give an ${direction} webhook a new secret`,
+    description:
+      `For \`overlap_seconds\` ${meanwhile}; then the old secret is forgotten. Rotating again meanwhile keeps ` +
+      `the older ones too, up to ${MAX_OLD_SECRETS}, none of them longer than the one before the new.`,
+    request: {
+      params: IdParam,
+      headers: IdempotencyHeader,
+      body: { content: { "application/json": { schema: Rotation } } },
+    },
+  };
+}
+
+/** The body, or the defaults if there is none. @throws {UnsupportedMediaTypeError} */
+export function readRotation(c: Context<AppEnv>, body: unknown): z.output<typeof Rotation> {
+  const type = c.req.header("content-type");
+  if (type !== undefined && !isJson(type)) throw new UnsupportedMediaTypeError(type, "application/json");
+  return Rotation.parse(body);
+}
