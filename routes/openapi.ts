@@ -19,8 +19,7 @@ const INFO = {
     "JSON in snake_case. Times are ISO 8601 in UTC. Ids are prefixed and sort by creation. Lists are paged " +
     "by cursor: pass `next_cursor` as `after` until `has_more` is false. What is refused is answered with " +
     "`application/problem+json` (RFC 9457). Losses are in nats per token.",
-  // The repository grants none.
-  license: { name: "All rights reserved", identifier: "LicenseRef-All-Rights-Reserved" },
+  license: { name: "Apache License 2.0", identifier: project.license },
 };
 
 /** The first pattern that a path matches names its tag; the document lists tags in the order of `TAGS`. */

@@ -22,7 +22,12 @@ export class Removals {
   #isClosed = false;
   #endPause = () => {};
 
-  constructor(private readonly db: Database, private readonly log: Log) {}
+  /** @param onRemoved hears when a deleted run's last row is gone */
+  constructor(
+    private readonly db: Database,
+    private readonly log: Log,
+    private readonly onRemoved: () => void = () => {},
+  ) {}
 
   /** Call it in the transaction that deletes the run, and `start` after that. Events appended later stay. */
   add(runId: string): void {
@@ -54,7 +59,8 @@ export class Removals {
       try {
         const removal = this.db.select().from(removals).orderBy(asc(removals.run_id)).limit(1).get();
         if (!removal) return;
-        transactionOfRepeatable(this.db, () => this.#removeSlice(removal));
+        const isDone = transactionOfRepeatable(this.db, () => this.#removeSlice(removal));
+        if (isDone) this.onRemoved();
         await nextTurn();
       } catch (error) {
         if (!isStorageError(error)) {
@@ -67,21 +73,23 @@ export class Removals {
     }
   }
 
-  #removeSlice({ run_id, last_sequence }: Removal): void {
+  /** @returns whether it was the last slice */
+  #removeSlice({ run_id, last_sequence }: Removal): boolean {
     const sqlite = this.db.$client;
     const key = this.db.select({ key: run_keys.key }).from(run_keys).where(eq(run_keys.run_id, run_id)).get()?.key;
     for (const table of ["train_points", "val_points"]) {
       const { changes } = sqlite.prepare(`delete from ${table} where run_key = ? and step <= (
         select max(step) from (select step from ${table} where run_key = ? order by step limit ?)
       )`).run(key, key, SLICE_POINTS);
-      if (changes > 0) return;
+      if (changes > 0) return false;
     }
     const { changes } = sqlite.prepare(`delete from events where sequence in (
       select sequence from events where run_id = ? and sequence <= ? order by sequence limit ?
     )`).run(run_id, last_sequence, SLICE_EVENTS);
-    if (changes > 0) return;
+    if (changes > 0) return false;
     this.db.delete(run_keys).where(eq(run_keys.run_id, run_id)).run();
     this.db.delete(removals).where(eq(removals.run_id, run_id)).run();
+    return true;
   }
 
   #pause(): Promise<void> {

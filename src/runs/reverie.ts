@@ -106,7 +106,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   });
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
-  const removals = new Removals(db, log);
+  const removals = new Removals(db, log, () => void keeper.giveBack());
   const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
   const storage = new Storage(folder("."), log);
