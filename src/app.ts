@@ -126,7 +126,9 @@ export function createApp(
   app.route("/api/datasets", datasetRoutes(reverie));
   app.route("/api/plan", planRoutes(reverie));
   app.route("/api/runs", runRoutes(reverie));
-  app.route("/api/runs", metricRoutes(reverie));
+  const { ofRun, ofSeveral } = metricRoutes(reverie);
+  app.route("/api/runs", ofRun);
+  app.route("/api/metrics", ofSeveral);
   app.route("/api", eventRoutes(reverie));
   app.route("/api", checkpointRoutes(reverie));
   app.route("/api/hooks", hookRoutes(reverie));

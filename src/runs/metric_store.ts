@@ -2,22 +2,27 @@ import { eq } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { run_keys } from "../db/schema.ts";
 import type { StepPoint } from "../train/protocol.ts";
-import { nextTurn } from "../turns.ts";
-import type { Points } from "./downsample.ts";
+import { Curve } from "./curve.ts";
 
-const TRAIN_COLUMNS = {
-  "train/loss": "loss",
-  "train/lr": "lr",
-  "train/grad_norm": "grad_norm",
-  "train/tokens_per_second": "tokens_per_second",
-  "train/step_ms": "step_ms",
-  "train/mfu": "mfu",
-  "train/epoch": "epoch",
-} as const;
-const VAL_COLUMNS = { "val/loss": "loss", "val/perplexity": "perplexity", "val/bpb": "bpb" } as const;
+const train = (column: keyof StepPoint) => ({ table: "train_points", column } as const);
+const val = (column: keyof ValPoint) => ({ table: "val_points", column } as const);
 
-export type MetricName = keyof typeof TRAIN_COLUMNS | keyof typeof VAL_COLUMNS;
-export const METRIC_NAMES = [...Object.keys(TRAIN_COLUMNS), ...Object.keys(VAL_COLUMNS)] as MetricName[];
+/** Each metric, and the column that holds it. */
+const SOURCES = {
+  "train/loss": train("loss"),
+  "train/lr": train("lr"),
+  "train/grad_norm": train("grad_norm"),
+  "train/tokens_per_second": train("tokens_per_second"),
+  "train/step_ms": train("step_ms"),
+  "train/mfu": train("mfu"),
+  "train/epoch": train("epoch"),
+  "val/loss": val("loss"),
+  "val/perplexity": val("perplexity"),
+  "val/bpb": val("bpb"),
+};
+
+export type MetricName = keyof typeof SOURCES;
+export const METRIC_NAMES = Object.keys(SOURCES) as MetricName[];
 
 export interface ValPoint {
   step: number;
@@ -25,9 +30,6 @@ export interface ValPoint {
   perplexity: number;
   bpb: number;
 }
-
-/** Rows read before the event loop gets a turn: about 10 ms. */
-const READ_ROWS = 5000;
 
 /** The curves of all runs: one row a step, whatever was killed in between. */
 export class MetricStore {
@@ -66,30 +68,13 @@ export class MetricStore {
     return (best as number | undefined) ?? null;
   }
 
-  /** Every point of the named curves within [fromStep, toStep]; reads in slices, so that other requests get their turn. */
-  async read(runId: string, names: MetricName[], fromStep: number, toStep: number): Promise<Map<MetricName, Points>> {
-    const series = new Map(names.map((name) => [name, { steps: [], values: [] } as Points]));
-    const key = this.#keyOf(runId);
-    for (const name of names) {
-      const { steps, values } = series.get(name)!;
-      const [table, column] = name in VAL_COLUMNS
-        ? ["val_points", VAL_COLUMNS[name as keyof typeof VAL_COLUMNS]]
-        : ["train_points", TRAIN_COLUMNS[name as keyof typeof TRAIN_COLUMNS]];
-      const slice = this.db.$client.prepare(
-        `select step, ${column} from ${table} where run_key = ? and step between ? and ? order by step limit ?`,
-      ).raw();
-      for (let from = fromStep;;) {
-        const rows = slice.all(key, from, toStep, READ_ROWS) as [number, number | null][];
-        for (const [step, value] of rows) {
-          steps.push(step);
-          values.push(value ?? NaN);
-        }
-        if (rows.length < READ_ROWS) break;
-        from = rows[rows.length - 1][0] + 1;
-        await nextTurn();
-      }
-    }
-    return series;
+  /** One metric of a run within [fromStep, toStep], as far as it is known now. */
+  curve(runId: string, name: MetricName, fromStep: number, toStep: number): Curve {
+    const source = SOURCES[name];
+    const { $client } = this.db;
+    const find = $client.prepare("select 1 from runs where id = ?");
+    const exists = () => find.get(runId) !== undefined;
+    return new Curve($client, { ...source, runKey: this.#keyOf(runId), exists }, fromStep, toStep);
   }
 
   /** Null, which no row has, until a run has its first point. */

@@ -62,7 +62,7 @@ const QUERIES: Record<string, () => unknown> = {
     follower.leave();
   },
   "the last sequence": () => fixture.reverie.events.lastSequence(),
-  "points": () => fixture.reverie.metrics.read(runId, METRIC_NAMES, 0, 100),
+  "points": () => fixture.points(runId, METRIC_NAMES, 0, 100),
   "the best evaluation": () => fixture.reverie.metrics.bestValLoss(runId, 100),
   "points past a step": () => fixture.reverie.metrics.dropAfter(runId, 50),
   "deliveries that are due": () => fixture.reverie.webhooks.nextDue("2026", { deliveries: ["a"], endpoints: ["b"] }),

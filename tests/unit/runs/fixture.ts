@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { createApp } from "#src/app.ts";
 import { type Log, openLog } from "#src/log.ts";
 import type { Clock } from "#src/runs/clock.ts";
+import type { Points } from "#src/runs/curve.ts";
+import type { MetricName } from "#src/runs/metric_store.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import type { RunnerSettings } from "#src/runs/runner.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
@@ -85,6 +87,14 @@ export class Fixture {
 
   events(runId: string) {
     return this.reverie.events.list({ runId }, { after: null, limit: 1000, order: "asc" });
+  }
+
+  /** Every point of the named curves within a range of steps. */
+  points(runId: string, names: MetricName[], fromStep: number, toStep: number): Map<MetricName, Points> {
+    return new Map(names.map((name) => {
+      const slices = [...this.reverie.metrics.curve(runId, name, fromStep, toStep).slices()];
+      return [name, { steps: slices.flatMap(({ steps }) => steps), values: slices.flatMap(({ values }) => values) }];
+    }));
   }
 
   async close(): Promise<void> {

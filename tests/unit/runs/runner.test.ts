@@ -14,8 +14,8 @@ afterEach(() => fixture.close());
 const runOf = (id: string) => fixture.reverie.runs.get(id);
 const types = (id: string) => fixture.events(id).map(({ type }) => type);
 
-async function stepsOf(id: string): Promise<number[]> {
-  const series = await fixture.reverie.metrics.read(id, METRIC_NAMES, 0, 1e9);
+function stepsOf(id: string): number[] {
+  const series = fixture.points(id, METRIC_NAMES, 0, 1e9);
   return series.get("train/loss")!.steps;
 }
 
@@ -52,7 +52,7 @@ describe("a run", () => {
     });
     expect(runOf(id).last_metrics).toMatchObject({ "train/loss": 3.8, "val/loss": 2.5 });
     expect(runOf(id).finished_at).not.toBeNull();
-    expect(await stepsOf(id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(stepsOf(id)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 
   test("says which kernels' variants it trains with", async () => {
@@ -86,8 +86,8 @@ describe("a run", () => {
     const id = await fixture.run();
     fixture.trainer.started();
     fixture.trainer.progress(1, 3, (step) => step === 2 ? NaN : 1);
-    const series = await fixture.reverie.metrics.read(id, ["train/loss"], 0, 100);
-    expect(series.get("train/loss")!.values).toEqual([1, NaN, 1]);
+    const series = fixture.points(id, ["train/loss"], 0, 100);
+    expect(series.get("train/loss")!.values).toEqual([1, null, 1]);
     expect(fixture.events(id).at(-1)!.data.points).toMatchObject([{ loss: 1 }, { loss: null }, { loss: 1 }]);
   });
 });
@@ -148,10 +148,10 @@ describe("after the process died", () => {
     expect(start).toMatchObject({ run_id: id });
     expect(start.files.resumeFrom[0].directory).toBe("step-10");
     fixture.trainer.started(10);
-    expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(runOf(id)).toMatchObject({ status: "running", attempts: 1, step: 10, best_val_loss: 3 });
     fixture.trainer.progress(11, 20, () => 2);
-    const series = await fixture.reverie.metrics.read(id, ["train/loss"], 10, 12);
+    const series = fixture.points(id, ["train/loss"], 10, 12);
     expect(series.get("train/loss")).toEqual({ steps: [10, 11, 12], values: [1, 2, 2] });
   });
 
@@ -221,7 +221,7 @@ describe("when the trainer crashes", () => {
     trainer.progress(3, 4); // step 3 twice: a broken trainer
     expect(trainer.closed).toBe(true);
     expect(runOf(id)).toMatchObject({ status: "queued", attempts: 1 });
-    expect(await stepsOf(id)).toEqual([1, 2, 3]);
+    expect(stepsOf(id)).toEqual([1, 2, 3]);
   });
 });
 
@@ -292,7 +292,7 @@ describe("what is refused", () => {
   });
 
   test("a deletion of a running run or of its dataset; afterwards nothing of it is left", async () => {
-    const { runner, checkpoints, metrics } = fixture.reverie;
+    const { runner, checkpoints } = fixture.reverie;
     const id = await fixture.run();
     fixture.trainer.started();
     fixture.trainer.progress(1, 5);
@@ -304,7 +304,7 @@ describe("what is refused", () => {
     expect(fixture.reverie.runs.find(id)).toBeUndefined();
     expect(checkpoints.ofRun(id)).toEqual([]);
     expect(fixture.events(id)).toEqual([]);
-    expect((await metrics.read(id, ["train/loss"], 0, 100)).get("train/loss")!.steps).toEqual([]);
+    expect(fixture.points(id, ["train/loss"], 0, 100).get("train/loss")!.steps).toEqual([]);
     expect(existsSync(checkpoints.runFolder(id))).toBe(false);
   });
 });

@@ -1,0 +1,224 @@
+import type SqliteDatabase from "better-sqlite3";
+import type { Reading } from "./reading.ts";
+
+/** Points by ascending step; a value is null where it was not finite. */
+export interface Points {
+  steps: number[];
+  values: (number | null)[];
+}
+
+/** Where the points of a curve are. */
+export interface Source {
+  table: "train_points" | "val_points";
+  column: string;
+  /** Null for a run without points. */
+  runKey: number | null;
+  /** Whether the run is still there; once it is deleted, its points go in slices. */
+  exists: () => boolean;
+}
+
+/** Equal ranges of steps; those without a point are left out. */
+export interface Buckets {
+  /** The first step of each bucket that has a point. */
+  steps: number[];
+  /** Mean, minimum and maximum are null for a bucket of values that are not finite. */
+  mean: (number | null)[];
+  min: (number | null)[];
+  max: (number | null)[];
+  /** Finite values of each bucket: the weights of the means. */
+  count: number[];
+  nonfinite: number[];
+  /** Bucket k holds the steps from `from_step` + k × `bucket_steps` on. */
+  from_step: number;
+  bucket_steps: number;
+  total_points: number;
+}
+
+interface Summary {
+  first: number;
+  count: number;
+  sum: number;
+  min: number;
+  max: number;
+  nonfinite: number;
+}
+
+/** Rows of one slice that is read: about 1 ms. */
+const SLICE_ROWS = 2000;
+/** Steps of one slice that SQLite adds up by itself: 2.4 ms. */
+const SLICE_STEPS = 20_000;
+
+/** One metric of one run over a range of steps. It reads a slice at a time, never more than two columns. */
+export class Curve {
+  /** The first and last step that has a point. Points that are added later do not belong to this curve. */
+  readonly range: { first: number; last: number } | null;
+  readonly #statements = new Map<string, SqliteDatabase.Statement>();
+
+  constructor(
+    private readonly sqlite: SqliteDatabase.Database,
+    private readonly source: Source,
+    fromStep: number,
+    toStep: number,
+  ) {
+    const end = (order: "asc" | "desc") =>
+      this.#prepare(`select step from ${source.table} where ${RANGE} order by step ${order} limit 1`).pluck()
+        .get(source.runKey, fromStep, toStep) as number | undefined;
+    const first = end("asc");
+    this.range = first === undefined ? null : { first, last: end("desc")! };
+  }
+
+  /** Every point, a slice at a time. @throws where the run is deleted meanwhile: its points are no longer whole */
+  *slices(): Generator<Points> {
+    if (this.range === null) return;
+    const { table, column, runKey } = this.source;
+    const rows = this.#prepare(`select step, ${column} from ${table} where ${RANGE} order by step limit ${SLICE_ROWS}`)
+      .raw();
+    for (let from = this.range.first; from <= this.range.last;) {
+      this.#check();
+      const slice = rows.all(runKey, from, this.range.last) as [number, number | null][];
+      if (slice.length === 0) return;
+      yield { steps: slice.map(([step]) => step), values: slice.map(([, value]) => value) };
+      from = slice[slice.length - 1][0] + 1;
+    }
+  }
+
+  /** Mean, minimum and maximum of at most `count` buckets. SQLite adds up, which is faster than reading every row. */
+  async buckets(count: number, reading: Reading): Promise<Buckets> {
+    const { first = 0, last = -1 } = this.range ?? {};
+    const width = Math.max(1, Math.ceil((last - first + 1) / count));
+    const kept = { steps: [], mean: [], min: [], max: [], count: [], nonfinite: [] } as Omit<
+      Buckets,
+      "from_step" | "bucket_steps" | "total_points"
+    >;
+    for (let from = first; from <= last; from += width) {
+      const summary = await this.#summarise(from, Math.min(from + width - 1, last), reading);
+      if (summary === null) continue;
+      const isEmpty = summary.count === 0;
+      kept.steps.push(summary.first);
+      kept.mean.push(isEmpty ? null : summary.sum / summary.count);
+      kept.min.push(isEmpty ? null : summary.min);
+      kept.max.push(isEmpty ? null : summary.max);
+      kept.count.push(summary.count);
+      kept.nonfinite.push(summary.nonfinite);
+    }
+    const total_points = [...kept.count, ...kept.nonfinite].reduce((sum, n) => sum + n, 0);
+    return { ...kept, from_step: first, bucket_steps: width, total_points };
+  }
+
+  /**
+   * At most `maxPoints` points: the first, the last, and between them the minimum and the maximum of each bucket, so that
+   * a spike of one step survives any reduction (to 4 points or more). A curve with values that are not finite has fewer
+   * buckets, and keeps the first such value of each besides.
+   */
+  async extremes(maxPoints: number, reading: Reading): Promise<Points & { total_points: number }> {
+    if (this.range === null) return { steps: [], values: [], total_points: 0 };
+    const { first, last } = this.range;
+    const all = (await this.#summarise(first, last, reading))!;
+    const total_points = all.count + all.nonfinite;
+    if (total_points <= maxPoints) return { ...await this.#all(reading), total_points };
+    const room = maxPoints - 2;
+    const ofEach = all.nonfinite > 0 && room >= 3 ? 3 : 2;
+    const width = Math.ceil((last - first - 1) / Math.max(1, Math.floor(room / ofEach)));
+    const steps = [first];
+    const values = [this.#valueAt(first)];
+    for (let from = first + 1; room >= 2 && from < last; from += width) {
+      const to = Math.min(from + width, last) - 1;
+      for (const [step, value] of await this.#extremesOf(from, to, ofEach === 3, reading)) {
+        steps.push(step);
+        values.push(value);
+      }
+    }
+    steps.push(last);
+    values.push(this.#valueAt(last));
+    return { steps, values, total_points };
+  }
+
+  async #all(reading: Reading): Promise<Points> {
+    const points: Points = { steps: [], values: [] };
+    for (const { steps, values } of this.slices()) {
+      points.steps.push(...steps);
+      points.values.push(...values);
+      await reading.turn();
+    }
+    return points;
+  }
+
+  /** Null where there is no point. */
+  async #summarise(from: number, to: number, reading: Reading): Promise<Summary | null> {
+    const { table, column, runKey } = this.source;
+    const add = this.#prepare(
+      `select count(*), count(${column}), sum(${column}), min(${column}), max(${column}), min(step)
+      from ${table} where ${RANGE}`,
+    ).raw();
+    let whole: Summary | null = null;
+    for (let start = from; start <= to; start += SLICE_STEPS) {
+      this.#check();
+      const [points, count, sum, min, max, first] = add.get(
+        runKey,
+        start,
+        Math.min(start + SLICE_STEPS - 1, to),
+      ) as number[];
+      await reading.turn();
+      if (points === 0) continue;
+      whole ??= { first, count: 0, sum: 0, min: Infinity, max: -Infinity, nonfinite: 0 };
+      whole.nonfinite += points - count;
+      if (count === 0) continue;
+      whole.count += count;
+      whole.sum += sum;
+      whole.min = Math.min(whole.min, min);
+      whole.max = Math.max(whole.max, max);
+    }
+    return whole;
+  }
+
+  /** The points of the minimum, the maximum and, if asked for, the first value that is not finite, by ascending step. */
+  async #extremesOf(
+    from: number,
+    to: number,
+    withNonfinite: boolean,
+    reading: Reading,
+  ): Promise<[number, number | null][]> {
+    const { table, column, runKey } = this.source;
+    // SQLite takes a bare column beside min() or max() from the row that holds it.
+    const lowest = this.#prepare(`select step, min(${column}) from ${table} where ${RANGE}`).raw();
+    const highest = this.#prepare(`select step, max(${column}) from ${table} where ${RANGE}`).raw();
+    const broken = this.#prepare(
+      `select step, null from ${table} where ${RANGE} and ${column} is null order by step limit 1`,
+    ).raw();
+    let min: [number, number] | null = null;
+    let max: [number, number] | null = null;
+    let nonfinite: [number, null] | undefined;
+    for (let start = from; start <= to; start += SLICE_STEPS) {
+      this.#check();
+      const range = [runKey, start, Math.min(start + SLICE_STEPS - 1, to)] as const;
+      const low = lowest.get(...range) as [number, number | null];
+      const high = highest.get(...range) as [number, number | null];
+      if (low[1] !== null && (min === null || low[1] < min[1])) min = [low[0], low[1]];
+      if (high[1] !== null && (max === null || high[1] > max[1])) max = [high[0], high[1]];
+      if (withNonfinite) nonfinite ??= broken.get(...range) as [number, null] | undefined;
+      await reading.turn();
+    }
+    const kept = [min, max, nonfinite ?? null].filter((point) => point !== null).sort(([a], [b]) => a - b);
+    return kept.filter(([step], i) => step !== kept[i - 1]?.[0]); // of a flat bucket both are one point
+  }
+
+  #valueAt(step: number): number | null {
+    const { table, column, runKey } = this.source;
+    return this.#prepare(`select ${column} from ${table} where run_key = ? and step = ?`).pluck().get(runKey, step) as
+      | number
+      | null;
+  }
+
+  #check(): void {
+    if (!this.source.exists()) throw new Error("the run was deleted while its points were read");
+  }
+
+  /** A statement is prepared once for all buckets. */
+  #prepare(sql: string): SqliteDatabase.Statement {
+    const known = this.#statements.get(sql) ?? this.sqlite.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
+  }
+}
+
+const RANGE = "run_key = ? and step between ? and ?";
