@@ -126,7 +126,7 @@ export function checkpointRoutes({ checkpoints, runs }: Reverie) {
 }
 
 function show(checkpoint: Checkpoint, { config }: RunRow, best: string | undefined): z.output<typeof CheckpointView> {
-  const { directory: _, ...shown } = checkpoint;
+  const { directory: _, resume_only: __, ...shown } = checkpoint;
   const files = downloadsOf(checkpoint, config).map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   return { ...shown, files, bytes, is_best: checkpoint.id === best };

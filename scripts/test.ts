@@ -1,10 +1,10 @@
 /**
  * The whole suite: set-up, types, bun's tests. Arguments go to `bun test`. Ends with the line `N passed, N failed`; each
- * type check counts as one. Exits 1 when anything failed.
+ * type check counts as one; above it stands what this adapter could not run. Exits 1 when anything failed.
  */
 import { isChromiumPackaged, packagedChromium } from "../tests/support/packaged_chromium.ts";
 import { prepareAdapter } from "./setup.ts";
-import { type Counts, countTests } from "./test_report.ts";
+import { type Counts, countTests, summarise } from "./test_report.ts";
 
 const TYPE_CHECKS: [name: string, command: string[]][] = [
   // What Deno runs, with Deno's types; then the tests and what they import, with bun's.
@@ -12,14 +12,14 @@ const TYPE_CHECKS: [name: string, command: string[]][] = [
   ["tsc", ["node_modules/.bin/tsc", "-p", "tsconfig.json"]],
 ];
 
-async function run([command, ...args]: string[]): Promise<number> {
-  const env = { REVERIE_DENO: Deno.execPath() };
+async function run([command, ...args]: string[], variables: Record<string, string> = {}): Promise<number> {
+  const env = { REVERIE_DENO: Deno.execPath(), ...variables };
   const { code } = await new Deno.Command(command, { args, env, stdin: "null" }).spawn().status;
   return code;
 }
 
 async function checkTypes(): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, notes: [] };
+  const counts: Counts = { passed: 0, failed: 0, notes: [], notRun: [] };
   for (const [name, command] of TYPE_CHECKS) {
     const code = await run(command);
     if (code === 0) counts.passed++;
@@ -31,12 +31,15 @@ async function checkTypes(): Promise<Counts> {
 async function runTests(args: string[]): Promise<Counts> {
   const folder = await Deno.makeTempDir({ prefix: "reverie-tests-" });
   const outfile = `${folder}/junit.xml`;
+  const notRunFile = `${folder}/not_run`;
   const reporter = ["--reporter=junit", `--reporter-outfile=${outfile}`];
   try {
     // Each file starts with fresh modules, so that the order of files decides nothing; what they spawned ends with bun.
-    const exitCode = await run(["node_modules/.bin/bun", "test", "--isolate", "--no-orphans", ...reporter, ...args]);
+    const command = ["node_modules/.bin/bun", "test", "--isolate", "--no-orphans", ...reporter, ...args];
+    const exitCode = await run(command, { REVERIE_NOT_RUN_FILE: notRunFile });
     const files = args.length > 0 ? [] : await testFiles("tests");
-    return countTests({ exitCode, report: await readIfThere(outfile), files });
+    const notRun = await readIfThere(notRunFile) ?? "";
+    return countTests({ exitCode, report: await readIfThere(outfile), files, notRun });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -63,8 +66,6 @@ async function readIfThere(path: string): Promise<string | null> {
 await prepareAdapter();
 if (isChromiumPackaged) await packagedChromium();
 const parts = [await checkTypes(), await runTests(Deno.args)];
-const passed = parts.reduce((sum, part) => sum + part.passed, 0);
-const failed = parts.reduce((sum, part) => sum + part.failed, 0);
 for (const note of parts.flatMap((part) => part.notes)) console.error(`failed: ${note}`);
-console.log(`${passed} passed, ${failed} failed`);
-Deno.exit(failed === 0 ? 0 : 1);
+for (const line of summarise(parts)) console.log(line);
+Deno.exit(parts.every((part) => part.failed === 0) ? 0 : 1);

@@ -55,12 +55,15 @@ interface TrainingBatchesOptions {
 }
 
 /**
- * Endless batches: each epoch is every window once, in an order shuffled from (seed, epoch) alone, so the position is
- * all there is to keep for going on exactly. A batch that crosses the end of an epoch goes on in the next one's order.
+ * Batches over as many epochs as are asked for: each epoch is every window once, in an order shuffled from (seed, epoch)
+ * alone, so the position is all there is to keep to resume exactly. A batch that crosses the end of an epoch continues
+ * in the next one's order. Past `end` a batch has ignored rows only.
  */
 export class TrainingBatches {
   /** Windows consumed so far, over all epochs. */
   position: number;
+  /** Windows to consume in all: the batch that reaches them ends early. */
+  end = Infinity;
   readonly windowCount: number;
   readonly #batch: BatchBuffers;
   readonly #groups: RowGroups;
@@ -84,10 +87,10 @@ export class TrainingBatches {
     return this.position / this.windowCount;
   }
 
-  /** The next B windows. */
+  /** The next B windows, or what is left of them before `end`. */
   next(): Batch {
     this.#batch.begin();
-    for (let b = 0; b < this.#options.batchSize; b++) {
+    for (let b = 0; b < this.#options.batchSize && this.position < this.end; b++) {
       const epoch = Math.floor(this.position / this.windowCount);
       if (epoch !== this.#shuffledEpoch) this.#shuffle(epoch);
       this.#batch.add(this.#shuffled[this.position % this.windowCount]);

@@ -21,6 +21,8 @@ export interface Tokenizer {
    * corpus. May be empty. Hugging Face's loaders do the same, `unk_token` being null.
    */
   encodeKnown(text: string): Uint32Array<ArrayBuffer>;
+  /** The characters of `text` that it has no token for, each once, in the order they come: what `encodeKnown` leaves out. */
+  unknownIn(text: string): string;
   /** The text of `ids`; `byte` writes U+FFFD for what is not UTF-8. Throws `RangeError` for an id outside the vocabulary. */
   decode(ids: ArrayLike<number>): string;
   /** UTF-8 bytes of the token `id`: what bits per byte divides by. */
@@ -120,6 +122,12 @@ class CharTokenizer implements Tokenizer {
     return this.#encode(text, () => {});
   }
 
+  unknownIn(text: string): string {
+    const unknown = new Set<string>();
+    this.#encode(text, (character) => unknown.add(character));
+    return [...unknown].join("").toWellFormed();
+  }
+
   #encode(text: string, unknown: (character: string, codePoint: number) => void): Uint32Array<ArrayBuffer> {
     const ids = new Uint32Array(text.length);
     let count = 0;
@@ -164,6 +172,10 @@ class ByteTokenizer implements Tokenizer {
 
   encodeKnown(text: string): Uint32Array<ArrayBuffer> {
     return this.encode(text);
+  }
+
+  unknownIn(): string {
+    return "";
   }
 
   decode(ids: ArrayLike<number>): string {

@@ -142,8 +142,17 @@ export const checkpoints = sqliteTable("checkpoints", {
   files: text({ mode: "json" }).$type<CheckpointFile[]>().notNull(),
   train_loss: real(),
   val_loss: real(),
+  /** A stop took it between two checkpoints of the run's own plan; the next one takes its place. */
+  resume_only: integer({ mode: "boolean" }).notNull().default(false),
   created_at: text().notNull(),
 }, (table) => [uniqueIndex("checkpoints_run_step").on(table.run_id, table.step)]);
+
+/** Checkpoints that turned out damaged: the same step's next one has the same id. */
+export const damaged_checkpoints = sqliteTable("damaged_checkpoints", {
+  run_id: text().notNull().references(() => runs.id, { onDelete: "cascade" }),
+  step: integer().notNull(),
+  checkpoint_id: text().notNull(),
+}, (table) => [primaryKey({ columns: [table.run_id, table.step] })]);
 
 /**
  * Append-only: AUTOINCREMENT never gives a sequence twice, not even after a run's events were removed. `run_id` is null

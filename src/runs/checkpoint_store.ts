@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { and, asc, desc, eq, isNotNull, lt } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
-import { checkpoints } from "../db/schema.ts";
+import { checkpoints, damaged_checkpoints } from "../db/schema.ts";
 import { NotFoundError } from "../errors.ts";
 import type { CheckpointFile } from "../train/protocol.ts";
 
@@ -17,6 +17,7 @@ export interface WrittenCheckpoint {
   files: CheckpointFile[];
   train_loss: number | null;
   val_loss: number | null;
+  resume_only: boolean;
 }
 
 const SET_ASIDE = ".corrupt";
@@ -38,35 +39,47 @@ export class CheckpointStore {
   }
 
   /**
-   * Adds a checkpoint and forgets those past retention: the newest `keep` and the best by validation loss stay.
-   * Call it in a transaction, and `removeFolders` with the second answer once that is committed.
+   * Adds a checkpoint, or a newer folder to the same step's, and forgets those past retention: the newest `keep` and the
+   * best by validation loss stay. One that only serves to resume from counts for neither, and goes with the next.
+   * Call it in a transaction, and `removeFolders` with what was dropped once that is committed.
    */
-  add(runId: string, written: WrittenCheckpoint, keep: number): { checkpoint: Checkpoint; dropped: Checkpoint[] } {
-    const { step, directory, files, train_loss, val_loss } = written;
-    // A run that goes on from an older checkpoint comes by the same step again.
-    const replaced = this.db.delete(checkpoints)
-      .where(and(eq(checkpoints.run_id, runId), eq(checkpoints.step, step))).returning().all()
-      .filter((old) => old.directory !== directory);
-    const checkpoint = this.db.insert(checkpoints).values({
-      id: newId("ckpt"),
-      run_id: runId,
-      step,
-      directory,
-      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-      files,
-      train_loss,
-      val_loss,
-      created_at: now(),
-    }).returning().get();
+  add(
+    runId: string,
+    written: WrittenCheckpoint,
+    keep: number,
+  ): { checkpoint: Checkpoint; dropped: Pick<Checkpoint, "run_id" | "directory">[] } {
+    const { step, directory, files, train_loss, val_loss, resume_only } = written;
+    const ofStep = and(eq(checkpoints.run_id, runId), eq(checkpoints.step, step));
+    const before = this.db.select().from(checkpoints).where(ofStep).get();
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const content = { directory, bytes, files, train_loss, val_loss, resume_only };
+    const checkpoint = this.db.insert(checkpoints)
+      .values({ id: this.#idOf(runId, step), run_id: runId, step, created_at: now(), ...content })
+      .onConflictDoUpdate({ target: [checkpoints.run_id, checkpoints.step], set: content }).returning().get();
     const best = this.bestOf(runId);
-    const outdated = this.ofRun(runId).slice(keep).filter(({ id }) => id !== best);
+    const others = this.ofRun(runId).filter(({ id }) => id !== checkpoint.id);
+    const planned = others.filter((other) => !other.resume_only);
+    const outdated = [
+      ...others.filter((other) => other.resume_only),
+      ...planned.slice(keep - (resume_only ? 0 : 1)).filter(({ id }) => id !== best),
+    ];
     for (const { id } of outdated) this.#deleteRow(id);
+    const replaced = before && before.directory !== directory ? [before] : [];
     return { checkpoint, dropped: [...replaced, ...outdated] };
+  }
+
+  /** A step keeps its id when a damaged checkpoint of it is made again. */
+  #idOf(runId: string, step: number): string {
+    const damaged = this.db.delete(damaged_checkpoints)
+      .where(and(eq(damaged_checkpoints.run_id, runId), eq(damaged_checkpoints.step, step))).returning().get();
+    return damaged?.checkpoint_id ?? newId("ckpt");
   }
 
   /** Forgets a checkpoint that is not whole; what there is of its folder stays until the run is deleted. */
   setAside(checkpoint: Checkpoint): void {
-    this.#deleteRow(checkpoint.id);
+    const { id: checkpoint_id, run_id, step } = checkpoint;
+    this.#deleteRow(checkpoint_id);
+    this.db.insert(damaged_checkpoints).values({ run_id, step, checkpoint_id }).onConflictDoNothing().run();
     const folder = this.folder(checkpoint);
     if (existsSync(folder)) renameSync(folder, folder + SET_ASIDE);
   }
@@ -97,10 +110,14 @@ export class CheckpointStore {
       .where(eq(checkpoints.run_id, runId)).orderBy(desc(checkpoints.step)).limit(1).get();
   }
 
-  /** Id of the checkpoint with the lowest validation loss, the earliest of equals. */
+  /** Id of the checkpoint with the lowest validation loss, the earliest of equals, of those that the run's plan has. */
   bestOf(runId: string): string | undefined {
     return this.db.select({ id: checkpoints.id }).from(checkpoints)
-      .where(and(eq(checkpoints.run_id, runId), isNotNull(checkpoints.val_loss)))
+      .where(and(
+        eq(checkpoints.run_id, runId),
+        isNotNull(checkpoints.val_loss),
+        eq(checkpoints.resume_only, false),
+      ))
       .orderBy(asc(checkpoints.val_loss), asc(checkpoints.step)).limit(1).get()?.id;
   }
 

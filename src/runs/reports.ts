@@ -13,6 +13,9 @@ type Of<T extends RunReport["type"]> = Extract<RunReport, { type: T }>;
 /** An end that is no more than the run's row and an event; the others are the runner's. */
 type Settled = Of<"ended"> & { reason: SettledReason };
 
+/** A folder to be removed once the transaction is committed. */
+type DroppedCheckpoint = Pick<Checkpoint, "run_id" | "directory">;
+
 interface Stores {
   runs: RunStore;
   events: EventLog;
@@ -24,7 +27,7 @@ interface Stores {
 export function recordReport(
   stores: Stores,
   report: Exclude<RunReport, { type: "ended" }>,
-): { droppedCheckpoints: Checkpoint[] } {
+): { droppedCheckpoints: DroppedCheckpoint[] } {
   const run = stores.runs.get(report.run_id);
   switch (report.type) {
     case "started":
@@ -37,7 +40,7 @@ export function recordReport(
       recordEvaluation(stores, run, report);
       break;
     case "sampled":
-      stores.events.append(run.id, "run.sampled", { step: report.step, prompt: report.prompt, text: report.text });
+      recordSample(stores, run, report);
       break;
     case "checkpointed":
       return { droppedCheckpoints: recordCheckpoint(stores, run, report) };
@@ -67,7 +70,7 @@ function recordProgress({ runs, events, metrics }: Stores, run: RunRow, report: 
   const last = points.at(-1);
   if (last === undefined) return;
   metrics.addTrainPoints(run.id, points);
-  const newest: Partial<Record<MetricName, number>> = {
+  const newest: Partial<Record<MetricName, number | null>> = {
     "train/loss": last.loss,
     "train/lr": last.lr,
     "train/grad_norm": last.grad_norm,
@@ -106,7 +109,11 @@ function recordEvaluation({ runs, events, metrics }: Stores, run: RunRow, report
   events.append(run.id, "run.evaluated", { step, val_loss, val_perplexity, val_bpb, best_val_loss });
 }
 
-function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed">): Checkpoint[] {
+function recordSample({ events }: Stores, run: RunRow, { step, prompt, text, ignored }: Of<"sampled">): void {
+  events.append(run.id, "run.sampled", { step, prompt, text, ...(ignored === "" ? {} : { ignored }) });
+}
+
+function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed">): DroppedCheckpoint[] {
   const { checkpoints, runs, events } = stores;
   const before = checkpoints.newestOf(run.id)?.step ?? -1;
   const { checkpoint, dropped } = checkpoints.add(run.id, report, run.config.checkpoint.keep);
@@ -146,7 +153,8 @@ export function recordEnd({ runs, events }: Stores, report: Settled): void {
   const error = report.reason === "failed" ? withoutPaths(report.error ?? "it did not say why") : null;
   const { step } = runs.update(run.id, {
     status,
-    step: report.reason === "failed" ? run.step : report.step, // one that failed need not know where it was
+    // One that failed need not know where it was.
+    step: report.reason === "failed" ? run.step : report.step ?? run.step,
     error,
     stop_requested: null,
     finished_at: isFinished(status) ? now() : null,

@@ -10,31 +10,21 @@ import { generationConfig, huggingFaceConfig } from "../export/hugging_face.ts";
 import { encodeSafetensors, SafetensorsFile } from "../export/safetensors.ts";
 import type { Arena } from "../model/arena.ts";
 import { modelConfig } from "./config.ts";
+import { Progress } from "./progress.ts";
 import type { CheckpointFile } from "./protocol.ts";
 import type { Trainer } from "./trainer.ts";
-import { ArenaReader, writeTensor } from "./weights.ts";
+import { ArenaReader, type GiveTurn, writeTensor } from "./weights.ts";
 
 /**
  * A checkpoint is a folder: a Hugging Face model (weights, config, tokenizer) and, in `optimizer.safetensors` and
- * `trainer_state.json`, all else that going on exactly takes. It appears under its name only when whole and on disk.
+ * `trainer_state.json`, all else that resuming exactly takes. It appears under its name only when whole and on disk.
  */
 
-/** What a run must remember beside weights and moments. */
-export const TrainerState = z.object({
-  format: z.literal(1),
+/** What `trainer_state.json` holds. Format 1 did not keep what evaluations had found. */
+export const TrainerState = Progress.extend({
+  format: z.literal([1, 2]),
   /** Updates made. */
   step: z.int().min(0),
-  /** Training windows consumed. */
-  position: z.int().min(0),
-  /** Targets trained on. */
-  tokens_seen: z.int().min(0),
-  skipped_steps: z.int().min(0),
-  /** Of these, those since the last step that was not. */
-  skipped_in_a_row: z.int().min(0).default(0),
-  /** Of the last step; null before the first. */
-  train_loss: z.number().nullable().default(null),
-  /** What was due at this step and not done when the run was stopped. */
-  owed: z.array(z.enum(["evaluate", "sample"])).default([]),
   /** The variants of kernels that the run trains with: others may round differently. Defaults, where there are none. */
   choices: z.record(z.string(), z.string()).default({}),
   /** Of f16 runs. */
@@ -47,7 +37,7 @@ export async function writeCheckpoint(
   folder: string,
   trainer: Trainer,
   tokenizer: Tokenizer,
-  state: Omit<TrainerState, "format" | "step" | "choices" | "loss_scale">,
+  progress: Progress,
 ): Promise<{ directory: string; files: CheckpointFile[] }> {
   const model = modelConfig(trainer.config);
   // A step may be reached again after a crash: the name is never one that exists.
@@ -71,7 +61,7 @@ export async function writeCheckpoint(
     await add("optimizer.safetensors", encodeSafetensors(moments, {}));
     const loss_scale = await trainer.readLossScale();
     const { step, choices } = trainer;
-    await addJson("trainer_state.json", { format: 1, step, ...state, choices, loss_scale } satisfies TrainerState);
+    await addJson("trainer_state.json", { format: 2, step, ...progress, choices, loss_scale } satisfies TrainerState);
     await syncFolder(temporary);
     await rename(temporary, join(folder, directory));
     await syncFolder(folder);
@@ -116,15 +106,16 @@ export async function readState(folder: string): Promise<TrainerState> {
 
 /**
  * Loads weights, moments and step into a trainer of the same configuration.
- * @throws Error naming the file, where one is missing, cut or of another shape
+ * @param giveTurn lets commands in meanwhile; what it throws ends the loading
+ * @throws Error naming the file, if one is missing, cut or of another shape
  */
-export async function readCheckpoint(folder: string, trainer: Trainer): Promise<TrainerState> {
+export async function readCheckpoint(folder: string, trainer: Trainer, giveTurn?: GiveTurn): Promise<TrainerState> {
   const state = await readState(folder);
-  await loadArena(join(folder, "model.safetensors"), trainer, trainer.parameters, "");
+  const load = (name: string, arena: Arena, prefix: string) =>
+    loadArena(join(folder, name), trainer, { arena, prefix, giveTurn });
+  await load("model.safetensors", trainer.parameters, "");
   trainer.weightsChanged();
-  for (const [name, arena] of trainer.moments) {
-    await loadArena(join(folder, "optimizer.safetensors"), trainer, arena, `${name}.`);
-  }
+  for (const [name, arena] of trainer.moments) await load("optimizer.safetensors", arena, `${name}.`);
   trainer.writeLossScale(state.loss_scale);
   trainer.step = state.step;
   return state;
@@ -138,7 +129,11 @@ function tensorsOf(reader: ArenaReader, arena: Arena, prefix: string) {
   }));
 }
 
-async function loadArena(path: string, trainer: Trainer, arena: Arena, prefix: string): Promise<void> {
+async function loadArena(
+  path: string,
+  trainer: Trainer,
+  { arena, prefix, giveTurn }: { arena: Arena; prefix: string; giveTurn?: GiveTurn },
+): Promise<void> {
   const file = await SafetensorsFile.open(path);
   try {
     for (const { spec } of arena.layout.parameters) {
@@ -150,7 +145,7 @@ async function loadArena(path: string, trainer: Trainer, arena: Arena, prefix: s
       await writeTensor(trainer.gpu.device, arena, spec, async (piece) => {
         await file.read(prefix + spec.name, offset, new Uint8Array(piece.buffer));
         offset += piece.byteLength;
-      });
+      }, giveTurn);
     }
   } finally {
     await file.close();

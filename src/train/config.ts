@@ -52,7 +52,9 @@ export const RunRequest = z.strictObject({
   batch_size: count(65_536).default(12).describe("B: windows in a micro-step."),
   gradient_accumulation_steps: count(4096).default(1),
   max_steps: count(1e9).optional().describe("Default: 2000, or what `epochs` says."),
-  epochs: z.number().gt(0).max(1e6).nullable().default(null),
+  epochs: z.number().gt(0).max(1e6).nullable().default(null).describe(
+    "Passes over the training windows, at the end of which the run ends; its last batch may be smaller.",
+  ),
   optimizer: OptimizerRequest.prefault({}),
   precision: z.enum(["f32", "f16"]).default("f32").describe("Of activations and of the weights that kernels read."),
   recompute: z.enum(["none", "attention", "block"]).default("none").describe(
@@ -60,15 +62,18 @@ export const RunRequest = z.strictObject({
   ),
   validation_fraction: z.number().min(0).lt(1).default(0.1),
   eval: z.strictObject({
-    every: count(1e9).default(250),
+    every: z.int().min(0).max(1e9).default(250).describe("0: never, not even at the start and the end."),
     batches: count(1e9).nullable().default(20).describe("Null: the whole validation split."),
   }).prefault({}),
   checkpoint: z.strictObject({
-    every: count(1e9).default(250),
+    every: z.int().min(0).max(1e9).default(250).describe("0: at step 0 and at the end alone."),
     every_seconds: z.number().min(1).max(1e6).nullable().default(null).describe(
       "Another one whenever this long has passed since the last.",
     ),
-    keep: count(10_000).default(3),
+    keep: count(10_000).default(3).describe("The newest that stay. The best by validation loss stays too."),
+    on_best: z.boolean().default(true).describe(
+      "Another one whenever an evaluation finds the lowest validation loss so far.",
+    ),
   }).prefault({}),
   sample: z.strictObject({
     every: z.int().min(0).max(1e9).default(250).describe("0: never."),
@@ -134,6 +139,31 @@ export function windowsIn(tokens: number, contextLength: number): number {
   return Math.max(0, Math.ceil((tokens - 1) / contextLength));
 }
 
+/** Windows in `epochs` passes over `windowCount`. A fraction of a window is a whole one. */
+function windowsOfEpochs(epochs: number, windowCount: number): number {
+  const windows = epochs * windowCount;
+  const nearest = Math.round(windows);
+  // 1.1 · 10 is 11.000000000000002.
+  const isWhole = Math.abs(windows - nearest) <= windows * Number.EPSILON;
+  return Math.max(1, isWhole ? nearest : Math.ceil(windows));
+}
+
+/**
+ * Windows that a run trains on from its start to its end. All batches are whole, but `epochs` may end within the last
+ * one. `windowCount` is the number of windows in one epoch.
+ */
+export function windowsToTrain(
+  config: Pick<RunConfig, "epochs" | "max_steps" | "batch_size" | "gradient_accumulation_steps">,
+  windowCount: number,
+): number {
+  const windowsPerStep = config.batch_size * config.gradient_accumulation_steps;
+  const whole = config.max_steps * windowsPerStep;
+  if (config.epochs === null) return whole;
+  const asked = windowsOfEpochs(config.epochs, windowCount);
+  // A run that an older version planned may have a step too many: its last step must not be empty.
+  return asked > whole - windowsPerStep ? Math.min(whole, asked) : whole;
+}
+
 /** Fills in every default that depends on another field or on the corpus. Pure. */
 export function resolveRunConfig(request: RunRequest, corpus: CorpusFacts): RunConfig {
   const preset = MODEL_PRESETS[request.model.preset];
@@ -142,7 +172,7 @@ export function resolveRunConfig(request: RunRequest, corpus: CorpusFacts): RunC
   const windowsPerStep = request.batch_size * request.gradient_accumulation_steps;
   const stepsOfEpochs = request.epochs === null
     ? null
-    : Math.max(1, Math.ceil(request.epochs * windowsIn(train, contextLength) / windowsPerStep));
+    : Math.max(1, Math.ceil(windowsOfEpochs(request.epochs, windowsIn(train, contextLength)) / windowsPerStep));
   const maxSteps = Math.min(request.max_steps ?? stepsOfEpochs ?? 2000, stepsOfEpochs ?? Infinity);
   const optimizer = request.optimizer;
   return {

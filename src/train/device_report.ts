@@ -1,7 +1,7 @@
 import { freemem } from "node:os";
 import { type Gpu, GpuError } from "../gpu/device.ts";
 import { type Matrix, matrixIn } from "../gpu/matrix.ts";
-import { Memory, type Tensor } from "../gpu/memory.ts";
+import { type BufferRange, Memory, type Tensor } from "../gpu/memory.ts";
 import { Plan } from "../gpu/plan.ts";
 import { Readback } from "../gpu/readback.ts";
 import { timeRepeated } from "../gpu/timing.ts";
@@ -36,6 +36,11 @@ export async function reportDevice(gpu: Gpu): Promise<DeviceInfo> {
 }
 
 async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
+  return { gflops: await measureGflops(gpu), gigabytesPerSecond: await measureCopy(gpu) };
+}
+
+/** @throws GpuError if the answer is wrong */
+export async function measureGflops(gpu: Gpu): Promise<number> {
   const memory = new Memory(gpu);
   const readback = new Readback(gpu);
   const copies = new Plan(gpu, "operands");
@@ -58,21 +63,30 @@ async function measure(gpu: Gpu): Promise<DeviceInfo["measured"]> {
       plan.record(matmulNN, { a: operand(a), b: operand(b), c: whole(c) }, dims);
     });
     copies.submit();
-    await run(gpu, readback, c, 1, (encoder) => plan.encode(encoder)); // compiles
+    const multiply = (times: number) => run(gpu, readback, c, times, (encoder) => plan.encode(encoder));
+    await multiply(1); // compiles
     checkProduct(await readback.readF32(c));
-    const matmulMs = await timeRepeated(
-      (times) => run(gpu, readback, c, times, (encoder) => plan.encode(encoder)),
-      ENOUGH_MS,
-    );
-    const from = memory.buffer("activations", "copy from", COPY_BYTES);
-    const to = memory.buffer("activations", "copy to", COPY_BYTES);
-    const copy: Encode = (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES);
-    await run(gpu, readback, c, 1, copy); // the system gives memory only once it is touched
-    const copyMs = await timeRepeated((times) => run(gpu, readback, c, times, copy), ENOUGH_MS);
-    return { gflops: 2 * SIZE ** 3 / matmulMs / 1e6, gigabytesPerSecond: 2 * COPY_BYTES / copyMs / 1e6 };
+    return 2 * SIZE ** 3 / await timeRepeated(multiply, ENOUGH_MS) / 1e6;
   } finally {
     copies.free();
     plan.free();
+    readback.free();
+    memory.free();
+  }
+}
+
+async function measureCopy(gpu: Gpu): Promise<number> {
+  const memory = new Memory(gpu);
+  const readback = new Readback(gpu);
+  try {
+    const from = memory.buffer("activations", "copy from", COPY_BYTES);
+    const to = memory.buffer("activations", "copy to", COPY_BYTES);
+    const sync = { buffer: to, offset: 0, size: COPY_BYTES };
+    const copy = (times: number) =>
+      run(gpu, readback, sync, times, (encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, COPY_BYTES));
+    await copy(1); // the system gives memory only once it is touched
+    return 2 * COPY_BYTES / await timeRepeated(copy, ENOUGH_MS) / 1e6;
+  } finally {
     readback.free();
     memory.free();
   }
@@ -99,7 +113,7 @@ function checkProduct(product: Float32Array): void {
 
 type Encode = (encoder: GPUCommandEncoder) => void;
 
-async function run(gpu: Gpu, readback: Readback, sync: Tensor, times: number, encode: Encode): Promise<number> {
+async function run(gpu: Gpu, readback: Readback, sync: BufferRange, times: number, encode: Encode): Promise<number> {
   const start = performance.now();
   const encoder = gpu.device.createCommandEncoder({ label: "measure" });
   for (let i = 0; i < times; i++) encode(encoder);

@@ -71,7 +71,8 @@ export interface StepPoint {
   grad_norm: number;
   tokens_per_second: number;
   step_ms: number;
-  mfu: number;
+  /** Null while the device is faster than it was measured to be. */
+  mfu: number | null;
   epoch: number;
 }
 
@@ -120,7 +121,8 @@ export type Report =
     skipped_steps: number;
   }
   | { type: "evaluated"; run_id: string; step: number; val_loss: number; val_perplexity: number; val_bpb: number }
-  | { type: "sampled"; run_id: string; step: number; prompt: string; text: string }
+  /** `ignored`: the characters of the prompt that the vocabulary lacks, each once; "" if there are none. */
+  | { type: "sampled"; run_id: string; step: number; prompt: string; text: string; ignored: string }
   /** The folder `directory` under `files.checkpoints` is whole and on disk. */
   | {
     type: "checkpointed";
@@ -130,14 +132,17 @@ export type Report =
     files: CheckpointFile[];
     train_loss: number | null;
     val_loss: number | null;
+    /** It belongs to no step of the run's own plan: a stop took it, to be resumed from. */
+    resume_only: boolean;
     /** To read it from the GPU and bring it to the disk. */
     elapsed_ms: number;
   }
   /**
-   * The run is over in this Worker and its GPU memory is free; `step`: updates made. `storage`: files could not be
-   * written or read for now, and the steps since the last checkpoint are to be done again.
+   * The run is over in this Worker and its GPU memory is free. `step`: updates made; null if a stop came before the run
+   * had begun, so that it is where it was. `storage`: files could not be written or read for now, and the steps since
+   * the last checkpoint are to be done again.
    */
-  | { type: "ended"; run_id: string; step: number; reason: EndReason; error?: string };
+  | { type: "ended"; run_id: string; step: number | null; reason: EndReason; error?: string };
 
 /** With `failed` and `storage` comes an error. */
 export type EndReason = "succeeded" | StopReason | "yielded" | "failed" | "storage";

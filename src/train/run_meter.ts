@@ -8,6 +8,9 @@ const BURST_MS = 200;
 /** How much the newest burst counts in the smoothed time of a step. */
 const SMOOTHING = 0.1;
 
+/** A peak that is still too low after it was measured again is not measured a third time before this has passed. */
+const REMEASURE_MS = 60_000;
+
 /** Times a run: sizes bursts, and turns the GPU's metrics into points. */
 export class RunMeter {
   readonly parameters: number;
@@ -15,8 +18,13 @@ export class RunMeter {
   /** Of the latest burst; null before the first. */
   #stepMs: number | null = null;
   #smoothStepMs: number | null = null;
+  /** Of matrix multiplication, as it was measured: on a busy machine that is less than the device can do. */
+  #peakGflops: number;
+  #measuredAt = -Infinity;
 
-  constructor(readonly config: RunConfig, readonly device: DeviceInfo) {
+  /** @param now in ms */
+  constructor(readonly config: RunConfig, device: DeviceInfo, private readonly now = () => performance.now()) {
+    this.#peakGflops = device.measured.gflops;
     const { parameters, flopsPerStep } = describe(workloadOf(config), deviceLimits(device));
     this.parameters = parameters;
     this.#flopsPerStep = flopsPerStep;
@@ -33,26 +41,45 @@ export class RunMeter {
     return Math.max(1, Math.min(most, Math.floor(BURST_MS / this.#stepMs)));
   }
 
-  /** The points of a burst that took `elapsedMs`, its steps sharing the time. */
-  points(results: readonly StepResult[], elapsedMs: number, epoch: number, windowCount: number): StepPoint[] {
-    const step_ms = elapsedMs / results.length;
+  /** Whether the latest burst was faster than the peak: then the peak was measured too low, and is worth another look. */
+  get isPeakStale(): boolean {
+    return this.#stepMs !== null && this.#mfu(this.#stepMs) === null && this.now() - this.#measuredAt >= REMEASURE_MS;
+  }
+
+  /** Takes another measurement of the peak. A lower one says that the machine is busy, no more. */
+  remeasured(gflops: number): void {
+    this.#peakGflops = Math.max(this.#peakGflops, gflops);
+    this.#measuredAt = this.now();
+  }
+
+  /**
+   * The points of `results`, whose steps took `step_ms` each.
+   * @param windowCount windows in an epoch
+   */
+  points(results: readonly StepResult[], step_ms: number, windowCount: number): StepPoint[] {
     // The first burst compiles kernels: its time says nothing of the next.
     if (this.#stepMs !== null) {
       const before = this.#smoothStepMs ?? step_ms;
       this.#smoothStepMs = before + SMOOTHING * (step_ms - before);
     }
     this.#stepMs = step_ms;
-    const windows = this.config.batch_size * this.config.gradient_accumulation_steps;
-    return results.map(({ step, loss, lr, gradNorm, targets }, index) => ({
+    const mfu = this.#mfu(step_ms);
+    return results.map(({ step, loss, lr, gradNorm, targets, position }) => ({
       step,
       loss,
       lr,
       grad_norm: gradNorm,
       tokens_per_second: 1000 * targets / step_ms,
       step_ms,
-      mfu: this.#flopsPerStep / (1e6 * step_ms) / this.device.measured.gflops,
-      epoch: epoch - (results.length - 1 - index) * windows / windowCount,
+      mfu,
+      epoch: position / windowCount,
     }));
+  }
+
+  /** A share of a peak that was passed would be an invention: it is null. */
+  #mfu(stepMs: number): number | null {
+    const mfu = this.#flopsPerStep / (1e6 * stepMs) / this.#peakGflops;
+    return mfu <= 1 ? mfu : null;
   }
 
   /** Seconds to the run's end at the present pace; null before there is one. */

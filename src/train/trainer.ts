@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { sampleToken } from "#kernels/sample_token.ts";
 import type { EvaluationBatch, TrainingBatches } from "../data/batches.ts";
 import { type Choices, choicesOf } from "../gpu/choices.ts";
@@ -15,10 +14,11 @@ import { layOut } from "../model/layout.ts";
 import { parameterTable } from "../model/parameters.ts";
 import { recordGradientNorm, recordLossScale, recordUpdate } from "../nn/optimizer.ts";
 import { momentNames } from "../nn/optimizer_sizes.ts";
+import { Turns } from "../turns.ts";
 import { modelConfig, type RunConfig, workloadOf } from "./config.ts";
 import { learningRate } from "./schedule.ts";
 import { Staging } from "./staging.ts";
-import { initializeWeights } from "./weights.ts";
+import { type GiveTurn, initializeWeights } from "./weights.ts";
 
 /** One step's metrics as the GPU reports them. */
 export interface StepResult {
@@ -30,13 +30,13 @@ export interface StepResult {
   gradNorm: number;
   /** Targets in the batch: what the mean is over. */
   targets: number;
+  /** Training windows consumed by then. */
+  position: number;
 }
 
 /** Steps encoded for the GPU: `submit`, then `read`, each once and in the order of preparation. */
 export interface Burst {
   readonly steps: number;
-  /** Of the corpus, at its end. */
-  readonly epoch: number;
   submit(): void;
   /** What is submitted after the call, before the promise settles, keeps the GPU busy: see `READ_BLOCKS`. */
   read(): Promise<{ results: StepResult[]; elapsedMs: number }>;
@@ -153,20 +153,25 @@ export class Trainer {
 
   /**
    * Allocates a run's memory and records its plans; weights are the seed's, unless others are to be loaded.
-   * @param choices variants of kernels: those of a tuner, or of the checkpoint that is gone on from
+   * @param choices variants of kernels: those of a tuner, or of the checkpoint that the run resumes from
+   * @param giveTurn lets commands in while the weights are made; what it throws ends that
    * @throws GpuError out of memory, or a kernel the device refuses; nothing stays allocated
    */
   static async create(
     gpu: Gpu,
     config: RunConfig,
-    { initialize = true, choices = {} }: { initialize?: boolean; choices?: Choices } = {},
+    { initialize = true, choices = {}, giveTurn }: {
+      initialize?: boolean;
+      choices?: Choices;
+      giveTurn?: GiveTurn;
+    } = {},
   ): Promise<Trainer> {
     const memory = new Memory(gpu);
     try {
       const trainer = await gpu.guard("allocating the run", () => new Trainer(gpu, config, memory, choices));
       trainer.writeLossScale({ scale: config.precision === "f16" ? FIRST_LOSS_SCALE : 1, finite_steps: 0 });
       if (initialize) {
-        await initializeWeights(gpu.device, trainer.parameters, config.seed);
+        await initializeWeights(gpu.device, trainer.parameters, config.seed, giveTurn);
         trainer.weightsChanged();
       }
       return trainer;
@@ -211,10 +216,10 @@ export class Trainer {
     const submits = this.#submits.train;
     const first = this.step + this.#prepared + 1;
     this.#prepared += steps;
-    const targets = Array.from(
-      { length: steps },
-      (_, index) => this.#stage(batches, index * microSteps, first + index),
-    );
+    const staged = Array.from({ length: steps }, (_, index) => ({
+      targets: this.#stage(batches, index * microSteps, first + index),
+      position: batches.position,
+    }));
     for (let index = 0; index < steps; index++) {
       this.#plans.begin.encode(submits.encoder);
       for (let micro = 0; micro < microSteps; micro++) {
@@ -230,7 +235,6 @@ export class Trainer {
     let submittedAt = 0;
     return {
       steps,
-      epoch: batches.epoch,
       submit: () => {
         submittedAt = performance.now();
         this.#staging.upload(queue, staging, steps * microSteps);
@@ -244,10 +248,11 @@ export class Trainer {
         submits.measured(steps * microSteps, elapsedMs);
         this.#prepared -= steps;
         this.step += steps;
-        const results = targets.map((targetCount, index) => ({
+        const results = staged.map(({ targets, position }, index) => ({
           step: first + index,
-          targets: targetCount,
-          loss: metrics[2 * index] / targetCount,
+          targets,
+          position,
+          loss: metrics[2 * index] / targets,
           lr: learningRate(this.config, first + index),
           gradNorm: metrics[2 * index + 1],
         }));
@@ -284,12 +289,13 @@ export class Trainer {
     { stop = () => false }: { stop?: () => boolean } = {},
   ): Promise<{ nats: number; targets: number } | null> {
     const sum = { nats: 0, targets: 0 };
+    const turns = new Turns();
     const most = Math.min(RING_STEPS, this.#staging.capacity);
     let staged = 0;
     const flush = async () => {
       for (const nats of await this.#evaluateStaged(staged)) sum.nats += nats;
       staged = 0;
-      await setImmediate(); // commands arrive, `stop` among them
+      await turns.give(); // commands arrive, `stop` among them
     };
     for (const batch of batches) {
       if (stop()) return null;
@@ -337,6 +343,7 @@ export class Trainer {
     tokens.set(window);
     queue.writeBuffer(context, 0, tokens);
     queue.writeBuffer(generationState, 0, Uint32Array.of(window.length, 0, seed >>> 0));
+    const turns = new Turns();
     for (let made = 0; made < count;) {
       if (stop()) return null;
       const start = performance.now();
@@ -349,7 +356,7 @@ export class Trainer {
       made += some;
       await this.readback.read(whole(generationState, 12)); // sync point
       submits.measured(some, performance.now() - start);
-      await setImmediate(); // commands arrive, `stop` among them
+      await turns.give(); // commands arrive, `stop` among them
     }
     return await this.readback.readU32(whole(generated, 4 * count)); // sync point
   }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { candidatesFor, choiceKey, type Choices } from "../gpu/choices.ts";
 import { type Gpu, GpuError } from "../gpu/device.ts";
 import type { Variant } from "../gpu/kernel.ts";
 import type { Dispatch } from "../gpu/plan.ts";
+import { Turns } from "../turns.ts";
 import { Trial } from "./trial.ts";
 
 /** What was found of one candidate. */
@@ -70,6 +70,7 @@ export async function tune(
   { known, budgetMs, stop }: TuneOptions,
 ): Promise<Tuned> {
   const start = performance.now();
+  const turns = new Turns();
   const findings: Candidate[] = [];
   let failure: string | null = null;
   const found = new Map(known.map((finding) => [idOf(finding), finding.speedup]));
@@ -96,7 +97,7 @@ export async function tune(
         findings.push(candidate);
         const isRight = await measure("checkMs", () => held.isRight(candidate.program, expected));
         if (isRight) right.push(candidate);
-        await setImmediate(); // commands arrive, a stop among them
+        await turns.give(); // commands arrive, a stop among them
       }
       if (right.length === 0) continue;
       const programs = right.map(({ program }) => program);

@@ -1,22 +1,35 @@
-import { setImmediate } from "node:timers/promises";
 import { elements } from "../gpu/sizes.ts";
 import { PIECE_BYTES, type Readback } from "../gpu/readback.ts";
 import { Random } from "../data/random.ts";
 import type { Arena } from "../model/arena.ts";
 import type { ParameterSpec } from "../model/parameters.ts";
+import { Turns } from "../turns.ts";
 
 /** Tensor i draws its initial values from stream WEIGHT_STREAM + i ("init"). */
 const WEIGHT_STREAM = 0x696e_6974;
 /** Written to the GPU at a time: bounds the memory that values take on the way. */
 const PIECE_ELEMENTS = 2 ** 20;
 
+/** Lets commands in during long work; it may throw to end that work. */
+export type GiveTurn = () => Promise<void>;
+
+function plainTurns(): GiveTurn {
+  const turns = new Turns();
+  return () => turns.give();
+}
+
 /** The initial value of every parameter, drawn on the CPU so that all adapters start from the same bits. */
-export async function initializeWeights(device: GPUDevice, arena: Arena, seed: number): Promise<void> {
+export async function initializeWeights(
+  device: GPUDevice,
+  arena: Arena,
+  seed: number,
+  giveTurn = plainTurns(),
+): Promise<void> {
   for (const [index, { spec }] of arena.layout.parameters.entries()) {
     const next = initialValues(spec, new Random(seed, WEIGHT_STREAM + index));
     await writeTensor(device, arena, spec, (piece) => {
       for (let i = 0; i < piece.length; i++) piece[i] = next();
-    });
+    }, giveTurn);
   }
 }
 
@@ -30,13 +43,14 @@ export async function writeTensor(
   arena: Arena,
   { name }: Pick<ParameterSpec, "name">,
   fill: (piece: Float32Array<ArrayBuffer>) => void | Promise<void>,
+  giveTurn = plainTurns(),
 ): Promise<void> {
   for (const shard of arena.shards(name)) {
     const total = elements(shard.shape);
     for (let start = 0; start < total; start += PIECE_ELEMENTS) {
       const piece = new Float32Array(Math.min(PIECE_ELEMENTS, total - start));
       await fill(piece);
-      await setImmediate(); // a large model takes a while, and commands must be heard
+      await giveTurn(); // a large model takes a while, and commands must be heard
       device.queue.writeBuffer(shard.buffer, shard.offset + 4 * start, piece);
     }
   }

@@ -10,7 +10,8 @@ describe.each([...IMPLEMENTATIONS])("failures on %s are seen", (implementation) 
     const host = new GpuHost(implementation, new URL("./harness/failing_cases.ts", import.meta.url));
     const runCase = (name: string, timeoutMs = 30_000) => host.run(name, timeoutMs);
     try {
-      await runCase("passes");
+      expect(await runCase("passes")).toEqual({ lacks: null });
+      expect(await runCase("needs what no adapter has")).toEqual({ lacks: "telepathy" });
       await expect(runCase("throws")).rejects.toThrow("thrown by the case");
       await expect(runCase("leaves a validation error behind")).rejects.toThrow("GpuError");
       await expect(runCase("ends the process")).rejects.toThrow(/exited with 3\n[^]*last words/);

@@ -61,8 +61,8 @@ async function train(gpu: Gpu, precision: "f32" | "f16"): Promise<Result> {
 export const cases: GpuCase[] = [
   {
     name: `${STEPS} steps in f16 end within 1 % of f32's loss`,
+    needs: "shader-f16",
     run: async (gpu) => {
-      if (!gpu.device.features.has("shader-f16")) return;
       const full = await train(gpu, "f32");
       const half = await train(gpu, "f16");
       const chance = Math.log(VOCABULARY);

@@ -28,5 +28,12 @@ export const cases: GpuCase[] = [
       return new Promise(() => {});
     },
   },
+  {
+    name: "needs what no adapter has",
+    needs: "telepathy" as GPUFeatureName,
+    run() {
+      throw new Error("it was run all the same");
+    },
+  },
   { name: "passes", run() {} },
 ];

@@ -6,6 +6,8 @@ import type { Gpu, GpuLimits } from "#src/gpu/device.ts";
  */
 export interface GpuCase {
   name: string;
+  /** A feature without which there is nothing to check: on an adapter that lacks it the case is counted as not run. */
+  needs?: GPUFeatureName;
   /** Ceilings below the device's own: a case that has them gets a device to itself. */
   limits?: Partial<GpuLimits>;
   /** The device is shared with the module's other cases: destroy what you allocate. Its late errors fail the case too. */

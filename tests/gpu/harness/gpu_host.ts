@@ -18,16 +18,18 @@ export class GpuHost {
   constructor(readonly implementation: Implementation, readonly caseModule: URL) {}
 
   /**
-   * Runs one case; starts the process when there is none. One call at a time.
+   * Runs one case; starts the process when there is none. One call at a time. Gives the feature that the adapter lacks
+   * and the case needs, if it was not run for that.
    * @throws what the case threw, with its stack; or the process's stderr when it died or overran `timeoutMs`
    */
-  async run(name: string, timeoutMs: number): Promise<void> {
+  async run(name: string, timeoutMs: number): Promise<{ lacks: string | null }> {
     if (!this.#child) await this.#within(timeoutMs, "start", () => this.#start());
     const answer = await this.#within(timeoutMs, `finish "${name}"`, () => {
       this.#child?.stdin?.write(JSON.stringify(name) + "\n");
       return this.#nextAnswer();
     });
     if (answer.type === "failed") throw caseError(`[${this.implementation}] ${answer.stack}`);
+    return { lacks: answer.type === "not_run" ? answer.lacks : null };
   }
 
   /** Ends the process and waits for its end. */

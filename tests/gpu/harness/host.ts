@@ -11,6 +11,8 @@ import type { GpuCase } from "./gpu_case.ts";
 export type Answer =
   | { type: "ready"; adapter: string }
   | { type: "passed" }
+  /** The adapter lacks what the case needs. */
+  | { type: "not_run"; lacks: string }
   | { type: "failed"; stack: string };
 
 // Standard output carries answers alone; what a case prints goes where the parent keeps it for failures.
@@ -26,13 +28,16 @@ async function openImplementation(): Promise<GPU> {
   return dawn.create([]);
 }
 
-async function runCase(implementation: GPU, shared: Gpu, testCase: GpuCase): Promise<void> {
+async function runCase(implementation: GPU, shared: Gpu, testCase: GpuCase): Promise<Answer> {
+  const { needs } = testCase;
+  if (needs !== undefined && !shared.device.features.has(needs)) return { type: "not_run", lacks: needs };
   const gpu = testCase.limits ? await Gpu.open(implementation, testCase.limits) : shared;
   try {
     await testCase.run(gpu);
     // sync point: validation errors that nothing awaited arrive with the work they belong to
     await gpu.device.queue.onSubmittedWorkDone();
     gpu.check();
+    return { type: "passed" };
   } finally {
     if (gpu !== shared) gpu.close();
   }
@@ -51,8 +56,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     const testCase = cases.find((candidate) => candidate.name === name);
     if (!testCase) throw new Error(`${moduleUrl} has no case "${name}"`);
-    await runCase(implementation, gpu, testCase);
-    answer({ type: "passed" });
+    answer(await runCase(implementation, gpu, testCase));
   } catch (error) {
     answer({ type: "failed", stack: error instanceof Error ? error.stack ?? error.message : String(error) });
     // What a failed case left behind must not reach the next one.

@@ -116,7 +116,7 @@ test("a checkpoint of an older version offers what newer ones write, made of wha
   const sha256 = createHash("sha256").update("{}").digest("hex");
   const files = [{ name: "tokenizer.json", bytes: 2, sha256 }];
   const checkpointed = { type: "checkpointed", run_id, directory: "old", train_loss: null, val_loss: null } as const;
-  fixture.trainer.report({ ...checkpointed, step: 30, files, elapsed_ms: 1 });
+  fixture.trainer.report({ ...checkpointed, step: 30, files, resume_only: false, elapsed_ms: 1 });
   const [old] = await list();
   expect(old.files.map(({ name }) => name)).toEqual(["tokenizer.json", "tokenizer_config.json"]);
   const path = `/api/checkpoints/${old.id}/files/tokenizer_config.json`;

@@ -45,7 +45,11 @@ function addCheckpoint(step: number): string {
     writeFileSync(path, bytes);
     return { name, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
   });
-  const { dropped } = store().add(runId, { step, directory, files, train_loss: 1, val_loss: null }, 2);
+  const { dropped } = store().add(
+    runId,
+    { step, directory, files, train_loss: 1, val_loss: null, resume_only: false },
+    2,
+  );
   for (const { directory } of dropped) rmSync(join(store().runFolder(runId), directory), { recursive: true });
   return directory;
 }

@@ -250,14 +250,12 @@ test("many followers are told by and by, few at once; the database is read once 
     const all = Array.from({ length: followers }, () => events.follow({ runId }, events.lastSequence()));
     const taken = all.map((follower) => take(follower, 20));
     reads = 0;
-    const start = performance.now();
     for (let n = 0; n < 20; n++) {
       append(n);
       await Bun.sleep(1);
     }
     for (const numbers of await Promise.all(taken)) expect(numbers).toEqual(upTo(20));
     expect(reads).toBeLessThanOrEqual(mostReads);
-    expect(performance.now() - start).toBeLessThan(1000);
     for (const follower of all) follower.leave();
   }
 });

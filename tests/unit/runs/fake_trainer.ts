@@ -98,7 +98,11 @@ export class FakeTrainer implements TrainerPort {
     });
   }
 
-  checkpointed(step: number, val_loss: number | null = null, directory = `step-${step}`): void {
+  checkpointed(
+    step: number,
+    val_loss: number | null = null,
+    { directory = `step-${step}`, resume_only = false } = {},
+  ): void {
     const { run_id, files } = this.start;
     const folder = join(files.checkpoints, directory);
     mkdirSync(folder, { recursive: true });
@@ -110,6 +114,7 @@ export class FakeTrainer implements TrainerPort {
       directory,
       train_loss: null,
       val_loss,
+      resume_only,
       elapsed_ms: 5,
       files: written.map(([name, text]) => {
         writeFileSync(join(folder, name), text);

@@ -115,7 +115,7 @@ describe("a run driven by calls", () => {
     expect(fixture.trainer.start.limits).toEqual({ steps: 10, ms: expect.closeTo(60_000, -4) });
     fixture.trainer.started();
     expect(() => invoke(id)).toThrow(ConflictError);
-    expect(fixture.reverie.runner.remove(id)).rejects.toThrow(ConflictError);
+    await expect(fixture.reverie.runner.remove(id)).rejects.toThrow(ConflictError);
     fixture.trainer.progress(1, 10);
     fixture.trainer.checkpointed(10);
     fixture.trainer.ended("yielded", 10);

@@ -28,7 +28,7 @@ describe("a run", () => {
     trainer.checkpointed(0);
     trainer.progress(1, 10);
     trainer.evaluated(10, 2.5);
-    trainer.report({ type: "sampled", run_id: id, step: 10, prompt: "\n", text: "abc" });
+    trainer.report({ type: "sampled", run_id: id, step: 10, prompt: "\n", text: "abc", ignored: "" });
     trainer.progress(11, 20);
     trainer.checkpointed(20, 2.5);
     trainer.ended("succeeded", 20);
@@ -261,12 +261,103 @@ describe("retention", () => {
     expect(readdirSync(reverie.checkpoints.runFolder(id)).toSorted()).toEqual(["step-20", "step-40", "step-50"]);
   });
 
-  test("a step that comes by again replaces its checkpoint", async () => {
+  const listOf = (id: string) => {
+    const { checkpoints } = fixture.reverie;
+    const best = checkpoints.bestOf(id);
+    return checkpoints.ofRun(id).map((row) => ({ step: row.step, val_loss: row.val_loss, is_best: row.id === best }));
+  };
+  const idAt = (id: string, at: number) => fixture.reverie.checkpoints.ofRun(id).find(({ step }) => step === at)?.id;
+
+  test("a step that comes by again replaces its checkpoint's files and keeps its id", async () => {
     const id = await fixture.run();
     fixture.trainer.started();
-    fixture.trainer.checkpointed(10, 2, "first");
-    fixture.trainer.checkpointed(10, 2, "second");
-    expect(fixture.reverie.checkpoints.ofRun(id).map(({ directory }) => directory)).toEqual(["second"]);
+    fixture.trainer.checkpointed(10, null, { directory: "first" });
+    const [before] = fixture.reverie.checkpoints.ofRun(id);
+    fixture.trainer.checkpointed(10, 2, { directory: "second" });
+    expect(fixture.reverie.checkpoints.ofRun(id)).toEqual([{ ...before, directory: "second", val_loss: 2 }]);
+    fixture.trainer.ended("succeeded", 10);
+    await fixture.reverie.stop();
+    expect(readdirSync(fixture.reverie.checkpoints.runFolder(id))).toEqual(["second"]);
+    const ids = fixture.events(id).filter(({ type }) => type === "run.checkpointed").map(({ data }) =>
+      data.checkpoint_id
+    );
+    expect(ids).toEqual([before.id, before.id]);
+  });
+
+  test("a step that is trained again since its checkpoint was damaged keeps its id", async () => {
+    const id = await fixture.run();
+    const { trainer } = fixture;
+    trainer.started();
+    trainer.checkpointed(10, 2);
+    trainer.checkpointed(20, 3);
+    const damaged = idAt(id, 20)!;
+    trainer.report({ type: "checkpoint_corrupt", run_id: id, directory: "step-20", problem: "a bit turned" });
+    expect(() => fixture.reverie.checkpoints.get(damaged)).toThrow("no checkpoint");
+    trainer.checkpointed(20, 3, { directory: "again" });
+    expect(idAt(id, 20)).toBe(damaged);
+    trainer.checkpointed(30, 3);
+    expect(new Set(fixture.reverie.checkpoints.ofRun(id).map((row) => row.id)).size).toBe(3);
+  });
+
+  test("a checkpoint that a stop took goes with the next, and displaces none", async () => {
+    const id = await fixture.run({ checkpoint: { every: 10, keep: 1 } });
+    const { trainer } = fixture;
+    trainer.started();
+    trainer.checkpointed(10, 1);
+    trainer.checkpointed(20, 3);
+    const planned = [{ step: 20, val_loss: 3, is_best: false }, { step: 10, val_loss: 1, is_best: true }];
+    expect(listOf(id)).toEqual(planned);
+    trainer.checkpointed(23, 0.5, { resume_only: true }); // an evaluation that no checkpoint of the plan goes with
+    expect(listOf(id)).toEqual([{ step: 23, val_loss: 0.5, is_best: false }, ...planned]);
+    trainer.checkpointed(27, null, { resume_only: true });
+    expect(listOf(id)).toEqual([{ step: 27, val_loss: null, is_best: false }, ...planned]);
+    trainer.checkpointed(30, 2);
+    expect(listOf(id)).toEqual([{ step: 30, val_loss: 2, is_best: false }, planned[1]]);
+    trainer.ended("succeeded", 30);
+    await fixture.reverie.stop();
+    expect(readdirSync(fixture.reverie.checkpoints.runFolder(id)).toSorted()).toEqual(["step-10", "step-30"]);
+  });
+
+  test("a stop's checkpoint becomes one of the plan's when its step has one after all", async () => {
+    const id = await fixture.run({ checkpoint: { every: 10, keep: 1 } });
+    const { trainer } = fixture;
+    trainer.started();
+    trainer.checkpointed(10, 2);
+    trainer.checkpointed(14, null, { resume_only: true, directory: "stop" });
+    const resumed = idAt(id, 14);
+    trainer.checkpointed(14, 1); // the evaluation found the best
+    expect(listOf(id)).toEqual([{ step: 14, val_loss: 1, is_best: true }]);
+    expect(idAt(id, 14)).toBe(resumed);
+  });
+});
+
+describe("a stop before the run has begun", () => {
+  test("leaves it where it was", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 5);
+    fixture.trainer.checkpointed(5);
+    fixture.trainer.ended("paused", 5);
+    fixture.reverie.runner.act("resume", id);
+    fixture.reverie.runner.act("pause", id);
+    fixture.trainer.report({ type: "ended", run_id: id, step: null, reason: "paused" });
+    expect(runOf(id)).toMatchObject({ status: "paused", step: 5 });
+    expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe("a sample", () => {
+  test("says which characters of its prompt were left out, if there are any", async () => {
+    const id = await fixture.run();
+    fixture.trainer.started();
+    const sample = { type: "sampled", run_id: id, step: 0, prompt: "é…a", text: "b" } as const;
+    fixture.trainer.report({ ...sample, ignored: "é…" });
+    fixture.trainer.report({ ...sample, ignored: "" });
+    const samples = fixture.events(id).filter(({ type }) => type === "run.sampled").map(({ data }) => data);
+    expect(samples).toEqual([
+      { step: 0, prompt: "é…a", text: "b", ignored: "é…" },
+      { step: 0, prompt: "é…a", text: "b" },
+    ]);
   });
 });
 
@@ -297,7 +388,7 @@ describe("what is refused", () => {
     fixture.trainer.started();
     fixture.trainer.progress(1, 5);
     fixture.trainer.checkpointed(5);
-    expect(runner.remove(id)).rejects.toThrow(ConflictError);
+    await expect(runner.remove(id)).rejects.toThrow(ConflictError);
     fixture.trainer.ended("succeeded", 5);
     await runner.remove(id);
     await fixture.reverie.removals.settle();
