@@ -19,6 +19,14 @@ export class SkippingClock implements Clock {
     return this.#timers.size;
   }
 
+  /** By `ms`, with what is due by then. */
+  advance(ms: number): void {
+    const until = this.#skippedMs + ms;
+    const now = this.now();
+    while ([...this.#timers].some(({ at }) => at <= now + ms)) this.skip();
+    this.#skippedMs = Math.max(this.#skippedMs, until);
+  }
+
   /** To the next timer, which goes off; answers how far that was. */
   skip(): number {
     const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
