@@ -69,6 +69,16 @@ test.each(["application/json; charset=utf-8", "Application/JSON", "text/plain", 
   },
 );
 
+test("the README's example", async () => {
+  const { secret } = await addHook(fixture, {
+    branches: ["main"],
+    run: { dataset: "sample" },
+    map: { "tags.commit": "$.after" },
+  });
+  expect((await github(fixture, push("refs/heads/main"), { secret })).status).toBe(202);
+  expect(runs()[0].tags).toEqual({ commit: "1".repeat(40) });
+});
+
 describe("NUL and a lone surrogate", () => {
   test("may stand in what nobody maps", async () => {
     const { secret } = await addHook(fixture, { map: { name: "$.repository.name" } });
