@@ -96,9 +96,10 @@ function guardLoopback(
 }
 
 /** A proxy that puts a Host of its own in the browser's place makes its own pages look like another site's. */
-function hostHint(request: Request): string {
+export function hostHint(request: Request): string {
   const origin = request.headers.get("origin");
-  if (origin === null || isOwn(origin, request)) return "";
+  const isElsewhere = ["cross-site", "same-site"].includes(request.headers.get("sec-fetch-site") ?? "");
+  if (origin === null || isElsewhere || isOwn(origin, request)) return "";
   const { host } = new URL(request.url);
   return `. The page is of "${origin}" and the Host is "${host}": a proxy must pass the Host on as the browser sent it ` +
     "(nginx: proxy_set_header Host $http_host)";

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { getCookie } from "hono/cookie";
 import { ForbiddenError, UnauthorizedError } from "#src/errors.ts";
-import { type AuthOptions, pageOf } from "./auth.ts";
+import { type AuthOptions, hostHint, pageOf } from "./auth.ts";
 import { type AppEnv, json, jsonBody, problems } from "./common.ts";
 import { headerRefs } from "./refusals.ts";
 import { endOfSession, findToken, openSession, SESSION_COOKIE, sessionCookie } from "./session_cookie.ts";
@@ -74,5 +74,6 @@ export function sessionRoutes({ tokens, attempts }: AuthOptions) {
 
 /** Another site must not sign a browser in as somebody else, nor out. A program says nothing of pages. */
 function guardPage(request: Request): void {
-  if (pageOf(request) === "another") throw new ForbiddenError("a page of another origin may not sign in or out");
+  if (pageOf(request) !== "another") return;
+  throw new ForbiddenError(`a page of another origin may not sign in or out${hostHint(request)}`);
 }

@@ -116,6 +116,21 @@ describe("a change by session", () => {
     }
   });
 
+  test("behind a proxy that keeps the Host to itself is refused with what to set", async () => {
+    const headers = { origin: "http://train.example.com" };
+    const cookie = await sessionOf();
+    const refused = await Promise.all([
+      signIn(TOKEN, { headers }),
+      ask("DELETE", "/api/runs/run_1", { headers: { cookie, ...headers } }),
+    ]);
+    for (const answer of refused) {
+      expect(answer.status).toBe(403);
+      expect((await answer.json()).detail).toContain("proxy_set_header Host");
+    }
+    const elsewhere = await signIn(TOKEN, { headers: { ...headers, "sec-fetch-site": "cross-site" } });
+    expect((await elsewhere.json()).detail).not.toContain("proxy");
+  });
+
   test("another site signs nobody in or out", async () => {
     const headers = { "sec-fetch-site": "cross-site" };
     expect((await signIn(TOKEN, { headers })).status).toBe(403);
