@@ -10,16 +10,22 @@ import { headerRefs } from "./refusals.ts";
 import { serveFile } from "./serve_file.ts";
 
 const CheckpointView = z.object({
-  id: z.string(),
-  run_id: z.string(),
-  step: z.int(),
-  train_loss: z.number().nullable(),
-  val_loss: z.number().nullable(),
-  bytes: z.int(),
-  files: z.array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string() })),
-  created_at: z.string(),
+  id: z.string().describe("`ckpt_` and a ULID."),
+  run_id: z.string().describe("The run whose weights it holds."),
+  step: z.int().describe("Updates that the weights have had."),
+  train_loss: z.number().nullable().describe("Training loss at that step, in nats per token; null at step 0."),
+  val_loss: z.number().nullable().describe(
+    "Validation loss at that step, in nats per token; null if it was not evaluated there.",
+  ),
+  bytes: z.int().describe("Size of all its files, in bytes."),
+  files: z.array(z.object({
+    name: z.string().describe("Ask for it under this name."),
+    bytes: z.int().describe("Its size, in bytes."),
+    sha256: z.string().describe("Its SHA-256 in hexadecimal, which is its ETag too."),
+  })).describe("The files of the model."),
+  created_at: z.iso.datetime().describe("When it was taken."),
   is_best: z.boolean().openapi({ description: "The run's lowest validation loss among its checkpoints." }),
-}).openapi("Checkpoint");
+}).openapi("Checkpoint", { description: "A run's weights at a step." });
 
 const list = createRoute({
   method: "get",
@@ -74,7 +80,12 @@ const file = createRoute({
   summary: "A checkpoint's file",
   description: "Ranges, If-Range and If-None-Match work; the ETag is the file's SHA-256.",
   request: {
-    params: IdParam.extend({ name: z.string().max(200).openapi({ example: "model.safetensors" }) }),
+    params: IdParam.extend({
+      name: z.string().max(200).openapi({
+        description: "A name out of the checkpoint's `files`.",
+        example: "model.safetensors",
+      }),
+    }),
     headers: FileHeaders,
   },
   responses: {
@@ -84,7 +95,10 @@ const file = createRoute({
       content,
       headers: headerRefs([...FILE_HEADERS, "Content-Range"]),
     },
-    304: { description: "The client has the file already.", headers: headerRefs(["ETag"]) },
+    304: {
+      description: "The client has the file already.",
+      headers: headerRefs(["ETag", "Accept-Ranges", "Content-Disposition"]),
+    },
     ...problems(401, 404, 416),
   },
 });

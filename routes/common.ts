@@ -43,17 +43,17 @@ export function json<S extends z.ZodType>(schema: S, description: string) {
   return { description, content: { "application/json": { schema } } };
 }
 
-export function jsonBody<S extends z.ZodType>(schema: S) {
-  return { required: true, content: { "application/json": { schema } } };
+export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>) {
+  return { required: true, content: { "application/json": { schema, example } } };
 }
 
-export const IdParam = z.object({ id: z.string().min(1).max(200) });
+export const IdParam = z.object({ id: z.string().min(1).max(200).describe("The id, as answers and lists give it.") });
 
 /** A page of a list. @param cursor the form of the list's cursors: anything else is a mistake, and would skip rows */
 export function pageQuery<S extends z.ZodType>(cursor: S) {
   return z.object({
-    limit: z.coerce.number().int().min(1).max(100).default(20),
-    after: cursor.optional().openapi({ description: "`next_cursor` of the page before." }),
+    limit: z.coerce.number().int().min(1).max(100).default(20).describe("Items in a page, at most."),
+    after: cursor.optional().openapi({ description: "`next_cursor` of the page before; without it the first page." }),
   });
 }
 
@@ -75,10 +75,10 @@ export const IdempotencyHeader = z.object({
 
 export function listOf<S extends z.ZodType>(item: S) {
   return z.object({
-    object: z.literal("list"),
-    data: z.array(item),
-    has_more: z.boolean(),
-    next_cursor: z.string().nullable(),
+    object: z.literal("list").describe("Always `list`."),
+    data: z.array(item).describe("The page's items."),
+    has_more: z.boolean().describe("Whether there is another page."),
+    next_cursor: z.string().nullable().describe("Pass it as `after` for the next page; null on the last."),
   });
 }
 

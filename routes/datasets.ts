@@ -18,15 +18,15 @@ import {
 import type { Reverie } from "#src/runs/reverie.ts";
 
 const Dataset = z.object({
-  id: z.string(),
-  name: z.string(),
-  sha256: z.string(),
-  bytes: z.int(),
-  characters: z.int().openapi({ description: "Code points." }),
-  distinct_characters: z.int().openapi({ description: "The vocabulary of a `char` tokenizer." }),
-  documents: z.int(),
-  created_at: z.string(),
-}).openapi("Dataset");
+  id: z.string().describe("`ds_` and a ULID."),
+  name: z.string().describe("The name it was uploaded under, unique; runs may say it in place of the id."),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256 of the text's bytes, in hexadecimal."),
+  bytes: z.int().describe("Size in bytes of UTF-8."),
+  characters: z.int().describe("Length in code points."),
+  distinct_characters: z.int().describe("Distinct code points: the vocabulary of a `char` tokenizer."),
+  documents: z.int().describe("Documents it was made of."),
+  created_at: z.iso.datetime().describe("When it was stored."),
+}).openapi("Dataset", { description: "A text to train on." });
 
 const upload = createRoute({
   method: "post",
@@ -41,10 +41,14 @@ const upload = createRoute({
         "1 to 100 characters, no slash, no control character, not . or .., not an id",
       ).openapi({
         example: "shakespeare",
+        description: "What to call it: 1 to 100 characters without slashes and control characters, and unlike an id.",
       }),
     }),
     headers: IdempotencyHeader,
-    body: { required: true, content: { "text/plain": { schema: z.string().openapi({ description: "UTF-8." }) } } },
+    body: {
+      required: true,
+      content: { "text/plain": { schema: z.string().openapi({ description: "The text, in UTF-8." }) } },
+    },
   },
   responses: {
     201: json(Dataset, "Stored"),
@@ -79,13 +83,21 @@ const preview = createRoute({
   request: {
     params: IdParam,
     query: z.object({
-      offset: z.coerce.number().int().min(0).max(2 ** 40).default(0).openapi({ description: "In characters." }),
-      limit: z.coerce.number().int().min(1).max(100_000).default(1000).openapi({ description: "In characters." }),
+      offset: z.coerce.number().int().min(0).max(2 ** 40).default(0).openapi({ description: "Code points to skip." }),
+      limit: z.coerce.number().int().min(1).max(100_000).default(1000).openapi({
+        description: "Code points to give.",
+      }),
     }),
   },
   responses: {
     200: json(
-      z.object({ dataset_id: z.string(), offset: z.int(), limit: z.int(), characters: z.int(), text: z.string() }),
+      z.object({
+        dataset_id: z.string().describe("The dataset."),
+        offset: z.int().describe("Where the piece begins, in code points."),
+        limit: z.int().describe("Code points that were asked for."),
+        characters: z.int().describe("Code points of the whole text."),
+        text: z.string().describe("The piece."),
+      }).openapi("DatasetPreview", { description: "A piece of a text." }),
       "`characters` is the length of the whole text",
     ),
     ...problems(400, 401, 404),

@@ -5,19 +5,25 @@ import { type AppEnv, json, problems } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 export const DeviceSummary = z.object({
-  name: z.string(),
+  name: z.string().describe("The adapter's name, as its driver gives it."),
   software: z.boolean().openapi({ description: "The CPU does the work: no real GPU." }),
-  memory_bytes: z.number().nullable().openapi({ description: "Null where WebGPU does not say." }),
-  measured: z.object({ gflops: z.number(), gigabytes_per_second: z.number() }),
-}).openapi("DeviceSummary");
+  memory_bytes: z.number().nullable().openapi({
+    description: "Bytes that a run may take; null if WebGPU does not say.",
+  }),
+  measured: z.object({
+    gflops: z.number().describe("Matrix multiplication in f32, in 10⁹ floating-point operations per second."),
+    gigabytes_per_second: z.number().describe("Copy, in 10⁹ bytes per second."),
+  }).describe("Speed as measured when the device was opened."),
+}).openapi("DeviceSummary", { description: "The GPU in short." });
 
-const Device = DeviceSummary.extend({
-  vendor: z.string(),
-  architecture: z.string(),
-  driver: z.string(),
-  features: z.array(z.string()),
-  limits: z.record(z.string(), z.number()),
-}).openapi("Device");
+const Device = z.object({
+  ...DeviceSummary.shape,
+  vendor: z.string().describe("Who made it."),
+  architecture: z.string().describe("Its family, as WebGPU names it."),
+  driver: z.string().describe("The driver and its version."),
+  features: z.array(z.string()).describe("WebGPU features that it has."),
+  limits: z.record(z.string(), z.number()).describe("WebGPU limits by name, as the adapter gives them."),
+}).openapi("Device", { description: "The GPU in use." });
 
 const get = createRoute({
   method: "get",

@@ -5,26 +5,21 @@ import { BadRequestError } from "#src/errors.ts";
 import type { EventFilter } from "#src/runs/event_log.ts";
 import { isFinished } from "#src/runs/states.ts";
 import { type AppEnv, IdParam, json, listOf, NumericCursor, pageQuery, problems } from "./common.ts";
+import { EVENT_STREAM, RunEvent } from "./event_schema.ts";
 import { eventStream } from "./event_stream.ts";
 import { negotiate } from "./negotiate.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
 const EventType = z.enum(EVENT_TYPES);
 
-const Event = z.object({
-  type: EventType,
-  run_id: z.string().nullable().openapi({ description: "Null for what belongs to no run." }),
-  sequence: z.int(),
-  timestamp: z.string(),
-  data: z.record(z.string(), z.unknown()),
-}).openapi("RunEvent");
-
 const { limit } = pageQuery(NumericCursor).shape;
 
 /** `limit` and `order` have their defaults in the list: a stream refuses both, and must see whether they were given. */
 const EventQuery = z.object({
   after: NumericCursor.optional().openapi({ description: "A sequence: what came after it (before it, for desc)." }),
-  type: z.union([EventType, z.array(EventType)]).optional().openapi({ description: "May be repeated." }),
+  type: z.union([EventType, z.array(EventType)]).optional().openapi({
+    description: "Events of this type only; may be repeated.",
+  }),
   format: z.enum(["sse", "json"]).optional().openapi({
     description: "A stream or a list, whatever `Accept` says: for clients that cannot set it.",
   }),
@@ -44,14 +39,14 @@ type EventHeaders = z.output<typeof EventHeaders>;
 const answers = {
   200: {
     ...json(
-      listOf(Event),
+      listOf(RunEvent),
       "A stream whose `data` is a RunEvent each, or with `Accept: application/json` or `format=json` a list. A page of " +
         "the list ends early where it would pass 1 MiB. A stream that begins with the comment `reset` begins from the " +
         "log's start, since the log ends before the sequence that was asked for: its database was restored.",
     ),
     content: {
-      "text/event-stream": { schema: z.string() },
-      "application/json": { schema: listOf(Event) },
+      "text/event-stream": EVENT_STREAM,
+      "application/json": { schema: listOf(RunEvent) },
     },
   },
   204: { description: "The run is finished and the client has seen every event: an EventSource stops here" },

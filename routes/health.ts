@@ -3,8 +3,14 @@ import { sql } from "drizzle-orm";
 import { type AppEnv, json } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 
-const Health = z.object({ status: z.literal("ok") });
-const Readiness = z.object({ status: z.enum(["ready", "unready"]), database: z.string(), gpu: z.string() });
+const Health = z.object({ status: z.literal("ok").describe("Always `ok`.") }).openapi("Health", {
+  description: "The process lives.",
+});
+const Readiness = z.object({
+  status: z.enum(["ready", "unready"]).describe("`ready` if database and GPU answer."),
+  database: z.enum(["ok", "error"]).describe("Whether the database answers."),
+  gpu: z.enum(["ok", "opening", "none"]).describe("Whether there is a GPU; `opening` while it is looked for."),
+}).openapi("Readiness", { description: "Whether runs can be trained." });
 
 const healthz = createRoute({
   method: "get",
@@ -37,7 +43,7 @@ export function healthRoutes({ db, log, runner }: Reverie) {
       : c.json({ status: "unready" as const, database, gpu }, 503);
   });
 
-  function probe(): string {
+  function probe(): "ok" | "error" {
     try {
       db.get(sql`select 1`);
       return "ok";

@@ -24,7 +24,12 @@ import type { Reverie } from "#src/runs/reverie.ts";
 import { withHookBody } from "./hook_body.ts";
 import { readRotation, rotate, RotationFields } from "./rotation.ts";
 
-const HookName = z.string().regex(/^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/i, "letters, digits, - and _, at most 64");
+const HookName = z.string().regex(
+  /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$/,
+  "letters, digits, - and _, at most 64",
+);
+
+const SCHEME = "How deliveries are signed: as Standard Webhooks say, or as GitHub does.";
 
 const EventGlob = z.string().regex(/^[\w.*:/-]{1,100}$/, "an event's name, in which * stands for anything");
 
@@ -37,13 +42,15 @@ const Events = z.array(EventGlob).min(1).max(100);
 const Branches = z.array(BranchGlob).min(1).max(100).nullable();
 
 const HookBody = z.strictObject({
-  name: HookName,
-  scheme: z.enum(["standard", "github"]).default("standard"),
+  name: HookName.describe("Last part of its URL: letters, digits, `-` and `_`, at most 64."),
+  scheme: z.enum(["standard", "github"]).default("standard").describe(SCHEME),
   run: z.record(z.string(), z.unknown()).openapi({ description: "A run's body; what `map` fills in may be missing." }),
   map: z.record(
     z.string().refine(isTargetPath, "a field of the run's body, such as optimizer.learning_rate"),
     z.string().refine(isJsonPath, "a path into the delivery, such as $.inputs.files[0]"),
-  ).default({}),
+  ).default({}).describe(
+    'Which field of the run\'s body is read from where in the delivery, such as `{"dataset": "$.dataset"}`.',
+  ),
   events: Events.optional().openapi({
     description:
       "The events that start a run, `*` for all; other deliveries are answered `ignored`. GitHub's are those " +
@@ -65,29 +72,37 @@ const HookBody = z.strictObject({
   for (const { path, message } of parsed.error?.issues ?? []) {
     context.addIssue({ code: "custom", path: ["run", ...path], message });
   }
-}).openapi("HookRequest");
+}).openapi("HookRequest", { description: "An inbound webhook to be." });
 
 const HookView = z.object({
-  id: z.string(),
-  name: z.string(),
-  scheme: z.enum(["standard", "github"]),
-  url: z.string().openapi({ example: "/hooks/nightly" }),
-  run: z.record(z.string(), z.unknown()),
-  map: z.record(z.string(), z.string()),
-  events: z.array(z.string()),
-  branches: z.array(z.string()).nullable(),
-  created_at: z.string(),
-}).openapi("Hook");
+  id: z.string().describe("`hook_` and a ULID."),
+  name: z.string().describe("Last part of its URL."),
+  scheme: z.enum(["standard", "github"]).describe(SCHEME),
+  url: z.string().openapi({ description: "Path to which deliveries are posted.", example: "/hooks/nightly" }),
+  run: z.record(z.string(), z.unknown()).describe("The body of the runs that it starts."),
+  map: z.record(z.string(), z.string()).describe("Fields of the run's body that are read from the delivery."),
+  events: z.array(z.string()).describe("Events that start a run, `*` for all."),
+  branches: z.array(z.string()).nullable().describe("Branches whose events start a run; null: any, and tags too."),
+  created_at: z.iso.datetime().describe("When it was added."),
+}).openapi("Hook", { description: "Starts a run for each signed delivery." });
 
 const create = createRoute({
   method: "post",
   path: "/",
   operationId: "createHook",
   summary: "Add an inbound webhook",
-  request: { headers: IdempotencyHeader, body: jsonBody(HookBody) },
+  request: {
+    headers: IdempotencyHeader,
+    body: jsonBody(HookBody, {
+      name: "nightly",
+      run: { max_steps: 2000 },
+      map: { dataset: "$.dataset" },
+    }),
+  },
   responses: {
     201: json(
-      HookView.extend({ secret: z.string() }).openapi("HookWithSecret"),
+      z.object({ ...HookView.shape, secret: z.string().describe("Signs deliveries; shown only here.") })
+        .openapi("HookWithSecret", { description: "An inbound webhook with its secret." }),
       "Added; the secret is shown only here",
     ),
     ...problems(400, 401, 409, 413, 415, 422),
@@ -126,7 +141,12 @@ const rotateSecret = createRoute({
   path: "/{id}/rotate",
   ...rotate("inbound"),
   responses: {
-    200: json(HookView.extend(RotationFields).openapi("RotatedHook"), "Rotated; the new secret is shown only here"),
+    200: json(
+      z.object({ ...HookView.shape, ...RotationFields }).openapi("RotatedHook", {
+        description: "An inbound webhook with its new secret.",
+      }),
+      "Rotated; the new secret is shown only here",
+    ),
     ...problems(400, 401, 404, 409, 413, 415, 422),
   },
 });
@@ -143,13 +163,21 @@ const deliver = createRoute({
     "which start a run. A ping (GitHub's event, or a payload of type `ping`) is verified and read like any delivery, " +
     "starts nothing, and gets the refusal that a delivery would get if the hook's run is impossible.",
   security: [],
-  request: { params: z.object({ name: z.string().max(64) }) },
+  request: { params: z.object({ name: z.string().max(64).describe("The hook's name.") }) },
   responses: {
     202: json(
-      z.union([z.object({ run_id: z.string() }), z.object({ ignored: z.string() })]),
+      z.union([
+        z.object({ run_id: z.string().describe("The run that it started.") }),
+        z.object({ ignored: z.string().describe("Why it starts no run.") }),
+      ]).openapi("HookDelivery", { description: "What a delivery started, or why it started nothing." }),
       "The run of this delivery, or why it starts none",
     ),
-    200: json(z.object({ ok: z.literal(true) }), "A ping, and the hook's run is possible"),
+    200: json(
+      z.object({ ok: z.literal(true).describe("Always true.") }).openapi("HookPing", {
+        description: "The answer to a ping.",
+      }),
+      "A ping, and the hook's run is possible",
+    ),
     ...problems(400, 401, 404, 408, 413, 422, 429, 503),
   },
 });

@@ -45,11 +45,11 @@ const Buckets = z.object({
 });
 
 const Metrics = z.object({
-  run_id: z.string(),
+  run_id: z.string().describe("The run."),
   series: z.record(z.string(), z.union([Series, Buckets])).openapi({
     description: "By metric: `BucketedSeries` with `buckets`, otherwise `Series`.",
   }),
-}).openapi("Metrics");
+}).openapi("Metrics", { description: "A run's curves, as columns." });
 
 const Query = z.object({
   name: z.union([Name, z.array(Name)]).optional().openapi({
@@ -102,7 +102,12 @@ const getSeveral = createRoute({
     }),
   },
   responses: {
-    200: json(z.object({ data: z.array(Metrics) }).openapi("MetricsOfRuns"), "The runs, in the order they were named"),
+    200: json(
+      z.object({ data: z.array(Metrics).describe("One for each run.") }).openapi("MetricsOfRuns", {
+        description: "Curves of several runs.",
+      }),
+      "The runs, in the order they were named",
+    ),
     ...problems(400, 401, 404),
   },
 });

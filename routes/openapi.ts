@@ -82,6 +82,7 @@ export function describeApi(app: OpenAPIHono<AppEnv>): ApiDocument {
     operation.tags = [tag];
     used.add(tag);
     completeAnswers(operation);
+    operation.parameters = operation.parameters?.map(describeFamily);
   }
   document.tags = Object.entries(TAGS).filter(([name]) => used.has(name)).map(([name, description]) => ({
     name,
@@ -102,6 +103,23 @@ export function* operationsOf(document: ApiDocument) {
       if (operation) yield { path, method, operation };
     }
   }
+}
+
+/** `tag.*` stands for all parameters that begin so: in OpenAPI's words an object whose members are parameters each. */
+function describeFamily(parameter: NonNullable<Operation["parameters"]>[number]) {
+  if (!("name" in parameter) || !parameter.name.endsWith(".*")) return parameter;
+  const family = parameter.name.slice(0, -2);
+  return {
+    ...parameter,
+    name: `${family}s`,
+    style: "form" as const,
+    explode: true,
+    schema: {
+      type: "object" as const,
+      patternProperties: { [`^${family}\\.`]: { type: "string" as const } },
+      additionalProperties: false,
+    },
+  };
 }
 
 /** Adds what any request may be refused with, and the headers that go with a status. */
@@ -195,7 +213,11 @@ function sayDefaults(schema: unknown): void {
 function modernise(part: unknown): void {
   if (typeof part !== "object" || part === null) return;
   for (const value of Object.values(part)) modernise(value);
-  if ("schema" in part) moveExample(part.schema);
+  if ("schema" in part) {
+    moveExample(part.schema);
+    // A parameter's schema repeats the parameter's description.
+    if ("in" in part) delete (part.schema as { description?: string }).description;
+  }
   if ("properties" in part) Object.values(part.properties as object).forEach(moveExample);
 }
 

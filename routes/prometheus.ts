@@ -17,7 +17,7 @@ const get = createRoute({
   responses: {
     200: {
       description: "Runs, queue, training speed, checkpoints, streams, requests, deliveries, the process",
-      content: { "text/plain": { schema: z.string() } },
+      content: { "text/plain": { schema: z.string().openapi({ description: "Prometheus' text format." }) } },
     },
     ...problems(401, 403, 429),
   },

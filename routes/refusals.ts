@@ -19,7 +19,7 @@ export const REFUSALS: Record<number, Refusal> = {
   401: {
     component: "Unauthorized",
     description: "The token, session or signature is missing or wrong.",
-    headers: ["WWW-Authenticate"],
+    headers: ["WWW-Authenticate", "Set-Cookie"],
   },
   403: {
     component: "Forbidden",
@@ -42,7 +42,7 @@ export const REFUSALS: Record<number, Refusal> = {
     component: "UnsupportedMediaType",
     description:
       "The body has a media type or encoding that this route does not take; `Accept-Post` lists those it does.",
-    headers: ["Accept-Post"],
+    headers: ["Accept-Post", "Accept-Encoding"],
   },
   416: {
     component: "RangeNotSatisfiable",
@@ -87,13 +87,17 @@ export const HEADERS: Record<string, { description: string; required?: boolean; 
     schema: { type: "string", const: "true" },
   },
   "Retry-After": { description: "Seconds to wait before trying again.", schema: { type: "integer", minimum: 0 } },
-  "WWW-Authenticate": { description: "How to authenticate: `Bearer`.", required: true, schema: { type: "string" } },
+  "WWW-Authenticate": {
+    description: "How to authenticate: `Bearer`. Signatures have none.",
+    schema: { type: "string" },
+  },
   "Allow": {
     description: "Methods that the path has, with commas between.",
     required: true,
     schema: { type: "string" },
   },
   "Accept-Post": { description: "Media types that the route takes.", schema: { type: "string" } },
+  "Accept-Encoding": { description: "Encodings of a body that the route takes.", schema: { type: "string" } },
   "Content-Range": {
     description: "Which bytes of how many: `bytes 0-7/1024`; `bytes */1024` if there are none in the range.",
     required: true,

@@ -11,10 +11,10 @@ const Rotation = z.strictObject({
   overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).default(86_400).openapi({
     description: "How long the secret before stays valid; 0 ends it, and all before it, at once.",
   }),
-}).openapi("Rotation");
+}).openapi("Rotation", { description: "How a secret is exchanged for a new one." });
 
 export const RotationFields = {
-  secret: z.string(),
+  secret: z.string().describe("The new secret; shown only here."),
   old_secret_expires_at: z.string().nullable().openapi({
     description: "Until when the secret before is valid; null if it no longer is.",
   }),
@@ -33,7 +33,7 @@ export function rotate(direction: "inbound" | "outbound") {
     request: {
       params: IdParam,
       headers: IdempotencyHeader,
-      body: { content: { "application/json": { schema: Rotation } } },
+      body: { content: { "application/json": { schema: Rotation, example: { overlap_seconds: 86_400 } } } },
     },
   };
 }

@@ -15,6 +15,7 @@ import {
   pageQuery,
   problems,
 } from "./common.ts";
+import { EVENT_STREAM } from "./event_schema.ts";
 import { isJson } from "./json_input.ts";
 import { negotiate } from "./negotiate.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
@@ -27,7 +28,15 @@ const create = createRoute({
   path: "/",
   operationId: "createRun",
   summary: "Queue a training run",
-  request: { headers: IdempotencyHeader, body: jsonBody(RunRequest.openapi("RunRequest")) },
+  request: {
+    headers: IdempotencyHeader,
+    body: jsonBody(RunRequest.openapi("RunRequest", { description: "A run to be: only the dataset has no default." }), {
+      name: "a first model",
+      dataset: "sample",
+      model: { preset: "nano" },
+      max_steps: 2000,
+    }),
+  },
   responses: { 202: json(Run, "Queued"), ...problems(400, 401, 413, 415, 422, 429, 503) },
 });
 
@@ -38,7 +47,9 @@ const list = createRoute({
   summary: "Runs, newest first",
   request: {
     query: pageQuery(idCursor("run")).extend({
-      status: z.union([RunStatus, z.array(RunStatus)]).optional().openapi({ description: "May be repeated." }),
+      status: z.union([RunStatus, z.array(RunStatus)]).optional().openapi({
+        description: "Runs of this status only; may be repeated.",
+      }),
       "tag.*": z.string().optional().openapi({
         description: "`tag.team=a` keeps the runs whose tag `team` is `a`; several must all hold.",
       }),
@@ -63,11 +74,16 @@ const patch = createRoute({
   summary: "Change a run's name, tags or priority",
   request: {
     params: IdParam,
-    body: jsonBody(z.strictObject({
-      name: RunRequest.shape.name,
-      priority: RunRequest.shape.priority.removeDefault().optional(),
-      tags: RunRequest.shape.tags.removeDefault().optional().openapi({ description: "Replaces all tags." }),
-    })),
+    body: jsonBody(
+      z.strictObject({
+        name: RunRequest.shape.name.describe("For people; need not be unique."),
+        priority: RunRequest.shape.priority.removeDefault().optional().describe(
+          "Of the queued runs, the highest goes first.",
+        ),
+        tags: RunRequest.shape.tags.removeDefault().optional().openapi({ description: "Replaces all tags." }),
+      }).openapi("RunChanges", { description: "What to change; the rest stays." }),
+      { name: "another name", tags: { team: "a" } },
+    ),
   },
   responses: { 200: json(Run, "The run"), ...problems(400, 401, 404, 413, 415) },
 });
@@ -92,11 +108,11 @@ const action = <P extends string>(name: P, summary: string) =>
   });
 
 const CallLimits = z.strictObject({
-  max_steps: z.int().min(1).max(1e9).default(50),
+  max_steps: z.int().min(1).max(1e9).default(50).describe("Updates to make in this call, at most."),
   max_ms: z.int().min(1).max(86_400_000).default(25_000).openapi({
-    description: "From the request's arrival, the checkpoint at the end included.",
+    description: "Milliseconds from the request's arrival, the checkpoint at the end included.",
   }),
-});
+}).openapi("CallLimits", { description: "How far a call may take the run: it ends at the first limit." });
 
 const steps = createRoute({
   method: "post",
@@ -109,7 +125,7 @@ const steps = createRoute({
   request: {
     params: IdParam,
     body: {
-      content: { "application/json": { schema: CallLimits } },
+      content: { "application/json": { schema: CallLimits, example: { max_steps: 50, max_ms: 25_000 } } },
     },
   },
   responses: {
@@ -118,13 +134,13 @@ const steps = createRoute({
       content: {
         "application/json": {
           schema: z.object({
-            from_step: z.int(),
-            to_step: z.int(),
-            status: RunStatus,
+            from_step: z.int().describe("Updates made before the call."),
+            to_step: z.int().describe("Updates made after it, all of them durable."),
+            status: RunStatus.describe("`queued` until the next call, or the end."),
             metrics: Run.shape.last_metrics,
-          }).openapi("StepsTaken"),
+          }).openapi("StepsTaken", { description: "What a call did." }),
         },
-        "text/event-stream": { schema: z.string() },
+        "text/event-stream": EVENT_STREAM,
       },
     },
     ...problems(400, 401, 404, 409, 413, 415, 503),

@@ -4,11 +4,11 @@ import { ForbiddenError, UnauthorizedError } from "#src/errors.ts";
 import { type AuthOptions, hostHint, pageOf } from "./auth.ts";
 import { type AppEnv, json, jsonBody, problems } from "./common.ts";
 import { headerRefs } from "./refusals.ts";
-import { endOfSession, findToken, openSession, SESSION_COOKIE, sessionCookie } from "./session_cookie.ts";
+import { endOfSession, findToken, openSession, SESSION_COOKIE, SESSION_DAYS, sessionCookie } from "./session_cookie.ts";
 
 const Session = z.object({
   expires_at: z.string().nullable().openapi({ description: "When the browser's session ends; null without one." }),
-}).openapi("Session");
+}).openapi("Session", { description: "Whether a browser is signed in." });
 
 const show = createRoute({
   method: "get",
@@ -23,9 +23,17 @@ const signIn = createRoute({
   path: "/",
   operationId: "signIn",
   summary: "Sign a browser in",
-  description: "Sets a cookie: a browser cannot set a header on an EventSource. It lasts for 30 days.",
+  description: "Sets a cookie: a browser cannot set a header on an EventSource. It lasts for " +
+    `${SESSION_DAYS} days.`,
   security: [],
-  request: { body: jsonBody(z.strictObject({ token: z.string().max(1000) })) },
+  request: {
+    body: jsonBody(
+      z.strictObject({ token: z.string().max(1000).describe("One of the server's tokens.") }).openapi("SignInRequest", {
+        description: "What a browser signs in with.",
+      }),
+      { token: "one of REVERIE_TOKEN" },
+    ),
+  },
   responses: {
     204: { description: "Signed in.", headers: headerRefs(["Set-Cookie"]) },
     ...problems(400, 401, 403, 415, 429),

@@ -4,7 +4,7 @@ import { generateCookie } from "hono/cookie";
 import { arrivedOverHttps } from "./security_headers.ts";
 
 export const SESSION_COOKIE = "reverie_session";
-const SESSION_DAYS = 30;
+export const SESSION_DAYS = 30;
 
 /**
  * `<end>.<proof>`: when the session of a browser that signed in with `token` ends, in seconds since 1970, and an HMAC of

@@ -24,30 +24,33 @@ const Url = z.string().max(2000).refine((text) => URL.canParse(text), "an absolu
 });
 
 const Events = z.array(z.enum(EVENT_TYPES)).min(1).transform((types) => [...new Set(types)]).openapi({
+  description: "Types of events to post.",
   example: ["run.succeeded", "run.failed"],
 });
 
 const Webhook = z.object({
-  id: z.string(),
-  url: z.string(),
-  events: z.array(z.enum(EVENT_TYPES)),
-  enabled: z.boolean(),
-  disabled_reason: z.string().nullable(),
-  created_at: z.string(),
-}).openapi("Webhook");
+  id: z.string().describe("`whe_` and a ULID."),
+  url: z.string().describe("Where events are posted to."),
+  events: z.array(z.enum(EVENT_TYPES)).describe("Types of events that are posted."),
+  enabled: z.boolean().describe("Whether anything is posted."),
+  disabled_reason: z.string().nullable().describe("Why nothing is posted; null while it is."),
+  created_at: z.iso.datetime().describe("When it was added."),
+}).openapi("Webhook", { description: "Another server to which events are posted." });
 
 const DeliveryView = z.object({
   id: z.string().openapi({ description: "The `webhook-id` of every attempt." }),
-  webhook_id: z.string(),
-  type: z.enum(["ping", ...EVENT_TYPES]),
-  status: z.enum(DELIVERY_STATUSES),
-  attempts: z.int(),
-  next_attempt_at: z.string().nullable(),
-  last_attempt_at: z.string().nullable(),
-  response_status: z.int().nullable().openapi({ description: "Of the last attempt; null where nothing answered." }),
-  error: z.string().nullable().openapi({ description: "Of the last attempt." }),
-  created_at: z.string(),
-}).openapi("WebhookDelivery");
+  webhook_id: z.string().describe("The webhook whose delivery it is."),
+  type: z.enum(["ping", ...EVENT_TYPES]).describe("Type of the event, or `ping`."),
+  status: z.enum(DELIVERY_STATUSES).describe("`pending` while more attempts are made; then `succeeded` or `failed`."),
+  attempts: z.int().describe("Attempts made."),
+  next_attempt_at: z.iso.datetime().nullable().describe("When the next attempt is due; null once none is."),
+  last_attempt_at: z.iso.datetime().nullable().describe("When it was last tried; null before the first attempt."),
+  response_status: z.int().nullable().describe(
+    "Status that the last attempt was answered with; null without an answer.",
+  ),
+  error: z.string().nullable().describe("Why the last attempt failed; null if it did not."),
+  created_at: z.iso.datetime().describe("When the event happened."),
+}).openapi("WebhookDelivery", { description: "One event for one webhook." });
 
 const create = createRoute({
   method: "post",
@@ -58,10 +61,17 @@ const create = createRoute({
     "Each event is POSTed as `{type, timestamp, data}`, signed as Standard Webhooks, at least once and in no " +
     "promised order; `data` is the event's, with `run_id` and `sequence`. What is not answered with a 2xx within 15 s " +
     "is sent again, later and later, for three days. A 410 disables the webhook.",
-  request: { headers: IdempotencyHeader, body: jsonBody(z.strictObject({ url: Url, events: Events })) },
+  request: {
+    headers: IdempotencyHeader,
+    body: jsonBody(
+      z.strictObject({ url: Url, events: Events }).openapi("WebhookRequest", { description: "A webhook to be." }),
+      { url: "https://ci.example.com/reverie", events: ["run.succeeded", "run.failed"] },
+    ),
+  },
   responses: {
     201: json(
-      Webhook.extend({ secret: z.string() }).openapi("WebhookWithSecret"),
+      z.object({ ...Webhook.shape, secret: z.string().describe("Signs what is posted; shown only here.") })
+        .openapi("WebhookWithSecret", { description: "An outbound webhook with its secret." }),
       "Added; the secret is shown only here",
     ),
     ...problems(400, 401, 409, 413, 415, 422),
@@ -94,7 +104,14 @@ const patch = createRoute({
   description: "Disabling fails the deliveries that wait; they can be redelivered once it is enabled again.",
   request: {
     params: IdParam,
-    body: jsonBody(z.strictObject({ url: Url.optional(), events: Events.optional(), enabled: z.boolean().optional() })),
+    body: jsonBody(
+      z.strictObject({
+        url: Url.optional(),
+        events: Events.optional(),
+        enabled: z.boolean().optional().describe("Whether anything is posted."),
+      }).openapi("WebhookChanges", { description: "What to change; the rest stays." }),
+      { enabled: true },
+    ),
   },
   responses: { 200: json(Webhook, "The webhook"), ...problems(400, 401, 404, 413, 415, 422) },
 });
@@ -123,7 +140,7 @@ const redeliver = createRoute({
   path: "/{id}/deliveries/{delivery_id}/redeliver",
   operationId: "redeliverWebhook",
   summary: "Send a delivery again at once, whatever became of it",
-  request: { params: IdParam.extend({ delivery_id: z.string().min(1).max(200) }) },
+  request: { params: IdParam.extend({ delivery_id: z.string().min(1).max(200).describe("Id of the delivery.") }) },
   responses: { 202: json(DeliveryView, "Due"), ...problems(401, 404, 409) },
 });
 
@@ -132,7 +149,12 @@ const rotateSecret = createRoute({
   path: "/{id}/rotate",
   ...rotate("outbound"),
   responses: {
-    200: json(Webhook.extend(RotationFields).openapi("RotatedWebhook"), "Rotated; the new secret is shown only here"),
+    200: json(
+      z.object({ ...Webhook.shape, ...RotationFields }).openapi("RotatedWebhook", {
+        description: "An outbound webhook with its new secret.",
+      }),
+      "Rotated; the new secret is shown only here",
+    ),
     ...problems(400, 401, 404, 409, 413, 415, 422),
   },
 });

@@ -41,7 +41,7 @@ const BATCH = 64;
 const PAGE_BYTES = 2 ** 20;
 /** More than this at once means that nobody looked for a while. */
 const MOST_NEW = 500;
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 /** So many followers have every event at once. */
 const AT_ONCE = 50;
 

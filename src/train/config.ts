@@ -11,106 +11,141 @@ const count = (max: number) => z.int().min(1).max(max);
 /** JSON cannot carry the whole u64; kernels hash a u32. */
 const seed = z.int().min(0).max(0xffff_ffff);
 
+const presetSizes = (name: keyof (typeof MODEL_PRESETS)["nano"]) =>
+  Object.entries(MODEL_PRESETS).map(([preset, sizes]) => `${sizes[name]} for ${preset}`).join(", ");
+
 export const TokenizerRequest = z.strictObject({
-  kind: z.enum(["char", "byte", "bpe", "gpt2"]).default("char"),
-  vocab_size: z.int().min(2).max(1_000_000).optional().describe("Only `bpe` chooses its size; elsewhere it follows."),
+  kind: z.enum(["char", "byte", "bpe", "gpt2"]).default("char").describe(
+    "`char`: a token for each code point of the corpus; `byte`: 256 bytes; `bpe`: byte-level BPE trained on the corpus; " +
+      "`gpt2`: GPT-2's own.",
+  ),
+  vocab_size: z.int().min(2).max(1_000_000).optional().describe(
+    "Tokens in the vocabulary. Only `bpe` chooses it (default 4096); for the others it follows.",
+  ),
 });
 
 export const ModelRequest = z.strictObject({
-  preset: z.enum(["nano", "micro", "small", "gpt2"]).default("nano"),
-  architecture: z.enum(["gpt2", "llama"]).default("gpt2"),
-  n_layer: count(1024).optional(),
-  n_head: count(1024).optional(),
-  n_embd: count(65_536).optional(),
-  dropout: z.number().min(0).lt(1).default(0),
-  bias: z.boolean().default(true),
+  preset: z.enum(["nano", "micro", "small", "gpt2"]).default("nano").describe("Gives the sizes that are left out."),
+  architecture: z.enum(["gpt2", "llama"]).default("gpt2").describe("Family of the model."),
+  n_layer: count(1024).optional().describe(`L: transformer blocks. Default: the preset's, ${presetSizes("n_layer")}.`),
+  n_head: count(1024).optional().describe(
+    `H: attention heads in a block; divides \`n_embd\`. Default: the preset's, ${presetSizes("n_head")}.`,
+  ),
+  n_embd: count(65_536).optional().describe(
+    `C: channels of the residual stream. Default: the preset's, ${presetSizes("n_embd")}.`,
+  ),
+  dropout: z.number().min(0).lt(1).default(0).describe(
+    "Probability of zeroing an element after the embedding, in the attention weights and before each residual.",
+  ),
+  bias: z.boolean().default(true).describe("Whether linear layers and LayerNorms have biases."),
 });
 
 export const OptimizerRequest = z.strictObject({
-  kind: z.enum(["adamw", "sgd", "muon"]).default("adamw"),
-  learning_rate: z.number().min(0).max(1000).default(1e-3),
-  min_learning_rate: z.number().min(0).max(1000).optional().describe("Default: a tenth of `learning_rate`."),
-  schedule: z.enum(["cosine", "linear", "constant", "wsd"]).default("cosine"),
-  warmup_steps: z.int().min(0).max(1e9).optional().describe(
-    "Default: 100, at most a tenth of `max_steps`; 0 for `constant`.",
+  kind: z.enum(["adamw", "sgd", "muon"]).default("adamw").describe(
+    "`adamw` is PyTorch's: decoupled decay, of tensors with two or more dimensions only. `sgd` is w − η·∂L/∂w, with " +
+      "momentum if asked.",
   ),
-  weight_decay: z.number().min(0).max(100).default(0.1).describe("AdamW only."),
-  beta1: z.number().min(0).lt(1).default(0.9),
-  beta2: z.number().min(0).lt(1).default(0.99),
-  epsilon: z.number().min(1e-37).max(1).default(1e-8),
-  momentum: z.number().min(0).lt(1).default(0).describe("SGD only."),
-  grad_clip: z.number().min(0).nullable().default(1).describe("Global L2 norm; 0 or null: no clipping."),
+  learning_rate: z.number().min(0).max(1000).default(1e-3).describe("Learning rate at its highest, after warm-up."),
+  min_learning_rate: z.number().min(0).max(1000).optional().describe(
+    "Learning rate at `max_steps`. Default: a tenth of `learning_rate`.",
+  ),
+  schedule: z.enum(["cosine", "linear", "constant", "wsd"]).default("cosine").describe(
+    "How the rate falls after warm-up: on a cosine, in a line, not at all, or in a line over the last fifth (`wsd`).",
+  ),
+  warmup_steps: z.int().min(0).max(1e9).optional().describe(
+    "Steps over which the rate rises in a line from 0. Default: 100, at most a tenth of `max_steps`; 0 for `constant`.",
+  ),
+  weight_decay: z.number().min(0).max(100).default(0.1).describe("Decoupled weight decay. AdamW only."),
+  beta1: z.number().min(0).lt(1).default(0.9).describe("Decay of the first moment. AdamW only."),
+  beta2: z.number().min(0).lt(1).default(0.99).describe("Decay of the second moment. AdamW only."),
+  epsilon: z.number().min(1e-37).max(1).default(1e-8).describe("Added to the denominator of the update. AdamW only."),
+  momentum: z.number().min(0).lt(1).default(0).describe("Decay of the velocity; 0: none. SGD only."),
+  grad_clip: z.number().min(0).nullable().default(1).describe(
+    "Global L2 norm to which gradients are clipped; 0 or null: no clipping.",
+  ),
 });
 
 /** The body of `POST /api/runs` and `POST /api/plan`. */
 export const RunRequest = z.strictObject({
-  name: z.string().trim().min(1).max(100).optional(),
-  dataset: z.string().min(1).max(200),
-  tokenizer: TokenizerRequest.prefault({}),
-  model: ModelRequest.prefault({}),
-  context_length: count(1_048_576).optional().describe("T. Default: the preset's."),
-  batch_size: count(65_536).default(12).describe("B: windows in a micro-step."),
-  gradient_accumulation_steps: count(4096).default(1),
-  max_steps: count(1e9).optional().describe("Default: 2000, or what `epochs` says."),
-  epochs: z.number().gt(0).max(1e6).nullable().default(null).describe(
-    "Passes over the training windows, at the end of which the run ends; its last batch may be smaller.",
+  name: z.string().trim().min(1).max(100).optional().describe(
+    "For people; need not be unique. Default: the dataset's.",
   ),
-  optimizer: OptimizerRequest.prefault({}),
+  dataset: z.string().min(1).max(200).describe("Id or name of the text to train on; `sample` always exists."),
+  tokenizer: TokenizerRequest.prefault({}).describe("How text becomes tokens."),
+  model: ModelRequest.prefault({}).describe("Shape of the model."),
+  context_length: count(1_048_576).optional().describe(
+    `T: tokens that the model sees at once. Default: the preset's, ${presetSizes("context_length")}.`,
+  ),
+  batch_size: count(65_536).default(12).describe("B: windows of `context_length` tokens in a micro-step."),
+  gradient_accumulation_steps: count(4096).default(1).describe("Micro-steps whose gradients make one update."),
+  max_steps: count(1e9).optional().describe(
+    "Updates after which the run is done. Default: 2000, or what `epochs` says.",
+  ),
+  epochs: z.number().gt(0).max(1e6).nullable().default(null).describe(
+    "Passes over the training windows after which the run is done, unless `max_steps` comes first; the last batch " +
+      "may be smaller. Null: no limit.",
+  ),
+  optimizer: OptimizerRequest.prefault({}).describe("How gradients become updates."),
   precision: z.enum(["f32", "f16"]).default("f32").describe("Of activations and of the weights that kernels read."),
   recompute: z.enum(["none", "attention", "block"]).default("none").describe(
     "What the backward pass computes again to save memory: nothing, each block's attention half, or all of each block.",
   ),
-  validation_fraction: z.number().min(0).lt(1).default(0.1),
+  validation_fraction: z.number().min(0).lt(1).default(0.1).describe(
+    "Share of the tokens, at the end of the text, that is held out for evaluation; 0: none.",
+  ),
   eval: z.strictObject({
-    every: z.int().min(0).max(1e9).default(250).describe("0: never, not even at the start and the end."),
-    batches: count(1e9).nullable().default(20).describe("Null: the whole validation split."),
-  }).prefault({}),
+    every: z.int().min(0).max(1e9).default(250).describe(
+      "Steps between two evaluations; 0: never, not even at the start and the end.",
+    ),
+    batches: count(1e9).nullable().default(20).describe(
+      "Batches of `batch_size` windows in an evaluation; null: the whole validation split.",
+    ),
+  }).prefault({}).describe("Evaluation on the validation split."),
   checkpoint: z.strictObject({
-    every: z.int().min(0).max(1e9).default(250).describe("0: at step 0 and at the end alone."),
+    every: z.int().min(0).max(1e9).default(250).describe(
+      "Steps between two checkpoints; step 0 and the end always get one, with 0 no others.",
+    ),
     every_seconds: z.number().min(1).max(1e6).nullable().default(null).describe(
-      "Another one whenever this long has passed since the last.",
+      "Seconds since the last checkpoint after which another is taken; null: steps alone decide.",
     ),
-    keep: count(10_000).default(3).describe("The newest that stay. The best by validation loss stays too."),
+    keep: count(10_000).default(3).describe("Newest checkpoints that stay; the best by validation loss stays too."),
     on_best: z.boolean().default(true).describe(
-      "Another one whenever an evaluation finds the lowest validation loss so far.",
+      "Whether another one is taken whenever an evaluation finds the lowest validation loss so far.",
     ),
-  }).prefault({}),
+  }).prefault({}).describe("When weights are saved."),
   sample: z.strictObject({
-    every: z.int().min(0).max(1e9).default(250).describe("0: never."),
-    prompt: z.string().max(10_000).default("\n"),
-    max_tokens: count(MAX_SAMPLE_TOKENS).default(200),
-    temperature: z.number().min(0).max(100).default(0.8),
-    top_k: count(1_000_000).nullable().default(null),
-  }).prefault({}),
-  seed: seed.default(1337),
-  init_from: z.string().min(1).max(200).nullable().default(null),
+    every: z.int().min(0).max(1e9).default(250).describe("Steps between two samples of text; 0: never."),
+    prompt: z.string().max(10_000).default("\n").describe("Text that the model goes on from."),
+    max_tokens: count(MAX_SAMPLE_TOKENS).default(200).describe("Tokens to write."),
+    temperature: z.number().min(0).max(100).default(0.8).describe(
+      "0: always the likeliest token; 1: as the model says.",
+    ),
+    top_k: count(1_000_000).nullable().default(null).describe(
+      "Draw among this many likeliest tokens; null: among all.",
+    ),
+  }).prefault({}).describe("Text that the model writes while it trains."),
+  seed: seed.default(1337).describe("Of weights, batches, dropout and samples: the same seed gives the same run."),
+  init_from: z.string().min(1).max(200).nullable().default(null).describe(
+    "Checkpoint whose weights the run begins with; null: fresh ones.",
+  ),
   drive: z.enum(["background", "invoke"]).default("background").describe(
     "`background` trains by itself; `invoke` only within calls of `POST /api/runs/{id}/steps`.",
   ),
   priority: z.int().min(-1000).max(1000).default(0).describe("Of the queued runs, the highest goes first."),
-  tags: z.record(z.string().min(1).max(64), z.string().max(256)).default({}),
+  tags: z.record(z.string().min(1).max(64), z.string().max(256)).default({}).describe(
+    "Labels of your own, to find runs by; keys have at most 64 characters, values 256.",
+  ),
 });
 export type RunRequest = z.output<typeof RunRequest>;
 export type RunRequestInput = z.input<typeof RunRequest>;
 
 /** `RunRequest` with every open question answered; stored with the run and sent to the trainer as it is. */
-export const RunConfig = RunRequest.omit({ init_from: true }).extend({
-  name: z.string(),
-  tokenizer: z.object({ kind: z.enum(["char", "byte", "bpe", "gpt2"]), vocab_size: z.int() }),
-  model: z.object({
-    preset: ModelRequest.shape.preset,
-    architecture: ModelRequest.shape.architecture,
-    n_layer: z.int(),
-    n_head: z.int(),
-    n_embd: z.int(),
-    dropout: z.number(),
-    bias: z.boolean(),
-  }),
-  context_length: z.int(),
-  max_steps: z.int(),
-  optimizer: OptimizerRequest.extend({ min_learning_rate: z.number(), warmup_steps: z.int() }),
-  init_from: z.string().nullable(),
-});
+export const RunConfig = z.object({
+  ...RunRequest.shape,
+  tokenizer: TokenizerRequest.required().describe("How text becomes tokens."),
+  model: ModelRequest.required().describe("Shape of the model."),
+  optimizer: OptimizerRequest.required().describe("How gradients become updates."),
+}).required({ name: true, context_length: true, max_steps: true });
 export type RunConfig = z.output<typeof RunConfig>;
 
 /** What the defaults need to know of the corpus. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bu
 import { createHmac } from "node:crypto";
 import { networkOf } from "#src/network_address.ts";
 import { createApp } from "#src/app.ts";
+import { checked } from "../../support/checked_app.ts";
 import { Fixture } from "../runs/fixture.ts";
 
 const TOKEN = "first-token-of-the-tests";
@@ -230,7 +231,7 @@ describe("failed attempts", () => {
     for (let i = 0; i < 10; i++) await guess(`203.0.113.${i}`);
     expect((await guess("203.0.113.99")).status).toBe(429);
 
-    fixture.app = createApp(fixture.reverie, { trustProxy: true, corsOrigins: [] });
+    fixture.app = checked(createApp(fixture.reverie, { trustProxy: true, corsOrigins: [] }));
     // What the client itself wrote stands first.
     for (let i = 0; i < 10; i++) expect((await guess(`10.0.0.${i}, 203.0.113.1`)).status).toBe(401);
     expect((await guess("203.0.113.1")).status).toBe(429);
@@ -261,7 +262,7 @@ describe("pages of other origins", () => {
   });
 
   test("are let in by name, without cookies", async () => {
-    fixture.app = createApp(fixture.reverie, { trustProxy: false, corsOrigins: [PAGE] });
+    fixture.app = checked(createApp(fixture.reverie, { trustProxy: false, corsOrigins: [PAGE] }));
     const asked = await ask("OPTIONS", "/api/runs", { headers: preflight });
     expect([asked.status, allowed(asked)]).toEqual([204, PAGE]);
     expect(asked.headers.get("access-control-allow-headers")).toContain("authorization");

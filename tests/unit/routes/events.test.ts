@@ -199,9 +199,11 @@ describe("Accept and format decide between a stream and a list:", () => {
 });
 
 test("a page of a list holds no more than an answer may, and the next goes on", async () => {
-  for (let n = 0; n < 12; n++) fixture.reverie.events.append(id, "run.sampled", { text: "x".repeat(300_000), n });
+  for (let n = 0; n < 12; n++) {
+    fixture.reverie.events.append(id, "run.sampled", { step: n, prompt: "", text: "x".repeat(300_000) });
+  }
   interface Page {
-    data: { data: { n: number } }[];
+    data: { data: { step: number } }[];
     has_more: boolean;
     next_cursor: string | null;
   }
@@ -212,7 +214,7 @@ test("a page of a list holds no more than an answer may, and the next goes on", 
     expect(page.text.length).toBeLessThan(1_500_000);
     expect(page.body.data.length).toBeGreaterThan(0);
     expect(page.body.has_more).toBe(page.body.next_cursor !== null);
-    seen.push(...page.body.data.map(({ data }) => data.n));
+    seen.push(...page.body.data.map(({ data }) => data.step));
     after = page.body.next_cursor;
   }
   expect(seen).toEqual(Array.from({ length: 12 }, (_, n) => n));

@@ -46,6 +46,44 @@ test("each answer has the request's id, and what any request may meet is documen
   }
 });
 
+test("everything has a description", () => {
+  const bare: string[] = [];
+  const visit = (part: unknown, where: string): void => {
+    if (typeof part !== "object" || part === null) return;
+    const { properties = {}, ...rest } = part as { properties?: Record<string, Described> };
+    for (const [name, property] of Object.entries(properties)) {
+      if (!property.description && !property.$ref) bare.push(`${where}.${name}`);
+      visit(property, `${where}.${name}`);
+    }
+    for (const [key, value] of Object.entries(rest)) visit(value, `${where}/${key}`);
+  };
+  visit(document.components!.schemas, "schemas");
+  for (const [name, schema] of Object.entries(document.components!.schemas!)) {
+    if (!("description" in schema)) bare.push(name);
+  }
+  for (const { path, method, operation } of operationsOf(document)) {
+    visit(operation.requestBody, `${method} ${path} body`);
+    visit(operation.responses, `${method} ${path}`);
+    for (const parameter of operation.parameters ?? []) {
+      if ("name" in parameter && !parameter.description) bare.push(`${method} ${path} ${parameter.name}`);
+    }
+  }
+  expect(bare).toEqual([]);
+});
+
+interface Described {
+  description?: string;
+  $ref?: string;
+}
+
+test("an answer's properties have no default: each is there", () => {
+  const { RunConfig } = document.components!.schemas! as Record<string, { required: string[]; properties: object }>;
+  expect(RunConfig.required.toSorted()).toEqual(Object.keys(RunConfig.properties).toSorted());
+  for (const { operation } of operationsOf(document)) {
+    expect(JSON.stringify(operation.responses)).not.toContain('"default"');
+  }
+});
+
 test("a request's properties have no default keyword, which generators take for required", () => {
   const { RunRequest } = document.components!.schemas!;
   expect(RunRequest).toMatchObject({ required: ["dataset"] });

@@ -9,6 +9,7 @@ import type { MetricName } from "#src/runs/metric_store.ts";
 import { openReverie, type Reverie } from "#src/runs/reverie.ts";
 import type { RunnerSettings } from "#src/runs/runner.ts";
 import { RunRequest, type RunRequestInput } from "#src/train/config.ts";
+import { checked } from "../../support/checked_app.ts";
 import { FAKE_DEVICE, FakeTrainer } from "./fake_trainer.ts";
 
 /** 26 kB with 27 distinct characters. */
@@ -70,7 +71,7 @@ export class Fixture {
         return trainer;
       },
     });
-    this.app = createApp(this.reverie);
+    this.app = checked(createApp(this.reverie));
   }
 
   /** The trainer in use. */
