@@ -252,6 +252,7 @@ export const webhook_deliveries = sqliteTable("webhook_deliveries", {
   created_at: text().notNull(),
 }, (table) => [
   index("webhook_deliveries_due").on(table.status, table.next_attempt_at, table.id),
+  index("webhook_deliveries_of_webhook_due").on(table.webhook_id, table.status, table.next_attempt_at, table.id),
   index("webhook_deliveries_age").on(table.status, table.created_at),
   index("webhook_deliveries_webhook").on(table.webhook_id, table.id),
 ]);

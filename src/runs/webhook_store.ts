@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, inArray, isNull, lt, lte, min, notInArray } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, inArray, isNull, lt, lte, min, notInArray, sql } from "drizzle-orm";
 import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
 import { type EventType, webhook_deliveries, webhooks } from "../db/schema.ts";
@@ -153,16 +153,31 @@ export class WebhookStore {
       .orderBy(desc(webhook_deliveries.id)).limit(page.limit).all();
   }
 
-  /** What has waited longest of what is due, but for those under way and endpoints that have enough under way. */
+  /**
+   * What has waited longest of what is due, but for those under way and endpoints that have enough under way. Each
+   * endpoint is asked for its own first: one that answers nothing may have a hundred thousand waiting, which one query
+   * for all would read through before it came to another's (0.5 s for 400,000).
+   */
   nextDue(at: string, except: { deliveries: string[]; endpoints: string[] }): Delivery | undefined {
-    return this.db.select().from(webhook_deliveries)
-      .where(and(
-        eq(webhook_deliveries.status, "pending"),
-        lte(webhook_deliveries.next_attempt_at, at),
-        notInArray(webhook_deliveries.id, except.deliveries),
-        notInArray(webhook_deliveries.webhook_id, except.endpoints),
-      ))
-      .orderBy(asc(webhook_deliveries.next_attempt_at), asc(webhook_deliveries.id)).limit(1).get();
+    const { id, webhook_id, status, next_attempt_at } = webhook_deliveries;
+    let first: { id: string; time: string } | undefined;
+    const endpoints = this.db.select({ id: webhooks.id }).from(webhooks).where(
+      notInArray(webhooks.id, except.endpoints),
+    );
+    for (const endpoint of endpoints.all()) {
+      const found = this.db.select({ id, time: sql<string>`${next_attempt_at}` }).from(webhook_deliveries)
+        .where(and(
+          eq(webhook_id, endpoint.id),
+          eq(status, "pending"),
+          lte(next_attempt_at, at),
+          notInArray(id, except.deliveries),
+        ))
+        .orderBy(asc(next_attempt_at), asc(id)).limit(1).get();
+      if (found && (!first || found.time < first.time || (found.time === first.time && found.id < first.id))) {
+        first = found;
+      }
+    }
+    return first && this.db.select().from(webhook_deliveries).where(eq(id, first.id)).get();
   }
 
   /** When the next delivery that is not due yet will be. */

@@ -87,3 +87,11 @@ for (const [name, query] of Object.entries(QUERIES)) {
     expect(bad).toEqual([]);
   });
 }
+
+test("what one webhook has waiting is not read for another's", async () => {
+  const plans = await plansOf(() => fixture.reverie.webhooks.nextDue("2026", { deliveries: [], endpoints: [] }));
+  const steps = plans.flatMap(({ plan }) => plan).filter((step) => step.includes("webhook_deliveries"));
+  expect(steps).toEqual([
+    expect.stringContaining("webhook_deliveries_of_webhook_due (webhook_id=? AND status=? AND next_attempt_at<?)"),
+  ]);
+});
