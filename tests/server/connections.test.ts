@@ -42,7 +42,7 @@ const ascii = (size: number) => Buffer.alloc(size, "x");
 const REFUSALS: Refusal[] = [
   { name: "401", line: "POST /api/runs", headers: [json], status: 401, maxBytes: Infinity },
   { name: "404", line: "POST /api/none", headers: [auth], status: 404 },
-  { name: "404 of a hook", line: "POST /hooks/none", headers: [json], status: 404 },
+  { name: "404 of a hook", line: "POST /hooks/none", headers: [json], status: 404, maxBytes: Infinity },
   { name: "404 of a DELETE", line: "DELETE /api/runs/run_x", headers: [auth], status: 404 },
   { name: "405", line: "PUT /api/runs", headers: [auth], status: 405 },
   { name: "405 of a page", line: "POST /", headers: [], status: 405, maxBytes: Infinity },

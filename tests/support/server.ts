@@ -120,7 +120,7 @@ export function serveArguments(env: Record<string, string | undefined>, entry?: 
   const words = server.match(/"[^"]*"|\S+/g) ?? [];
   const args = words.map((word) => word.replaceAll('"', "").replaceAll("$FOLDER", folder));
   if (entry === undefined) return args;
-  // Its Worker lies beside it.
-  const readable = args.map((arg) => arg.startsWith("--allow-read=") ? `${arg},${dirname(entry)}` : arg);
+  // Its Worker lies beside it, and what it imports by a computed name is read by permission: the API's version too.
+  const readable = args.map((arg) => arg.startsWith("--allow-read=") ? `${arg},${dirname(entry)},package.json` : arg);
   return [...readable.slice(0, -1), entry];
 }
