@@ -16,25 +16,13 @@ const CONTENT_TYPES: Record<string, string> = {
 
 /** Asset name → file of uPlot's own distribution. */
 const UPLOT = new Map([["uplot.js", "uPlot.esm.js"], ["uplot.css", "uPlot.min.css"]]);
-const SWAGGER = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 /** No inline script, no other origin. */
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+export const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-const DOCS_PAGE = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Reverie API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<div id="api"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</html>
-`;
-const DOCS_SCRIPT = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true });\n`;
-
-/** The dashboard at `/` and the API's reference at `/docs`, both without any other host. */
+/** The dashboard at `/`, and what the pages load, without any other host. */
 export function webRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
@@ -48,14 +36,6 @@ export function webRoutes(): Hono<AppEnv> {
       ? c.notFound()
       : send(c.req.raw, new URL(path, root), CSP);
   });
-
-  // Swagger UI sets style attributes.
-  const docsCsp = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'");
-  app.get("/docs", (c) => c.html(DOCS_PAGE, 200, { "content-security-policy": docsCsp }));
-  app.get("/docs/start.js", (c) => c.body(DOCS_SCRIPT, 200, { "content-type": CONTENT_TYPES.js }));
-  for (const name of SWAGGER) {
-    app.get(`/docs/${name}`, (c) => send(c.req.raw, new URL(`node_modules/swagger-ui-dist/${name}`, root), docsCsp));
-  }
 
   return app;
 }

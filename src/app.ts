@@ -10,11 +10,11 @@ import { checkpointRoutes } from "#routes/checkpoints.ts";
 import type { AppEnv } from "#routes/common.ts";
 import { datasetRoutes } from "#routes/datasets.ts";
 import { deviceRoutes } from "#routes/device.ts";
+import { docsRoutes } from "#routes/docs.ts";
 import { eventRoutes } from "#routes/events.ts";
 import { healthRoutes } from "#routes/health.ts";
 import { deliveryRoutes, hookRoutes } from "#routes/hooks.ts";
 import { compressAnswers, declareShortLength, leaveUnsentBody } from "#routes/compression.ts";
-import { answerOnce } from "#routes/etag.ts";
 import { checkJsonBody, isJson } from "#routes/json_input.ts";
 import { metricRoutes } from "#routes/metrics.ts";
 import { planRoutes } from "#routes/plan.ts";
@@ -135,11 +135,7 @@ export function createApp(
   app.route("/hooks", deliveryRoutes(reverie, attempts));
   app.route("/api/webhooks", webhookRoutes(reverie));
 
-  let document: string | undefined;
-  app.get("/openapi.json", (c) => {
-    document ??= JSON.stringify(describeApi(app));
-    return answerOnce(c.req.raw, document, { "content-type": "application/json" });
-  });
+  app.route("/", docsRoutes(() => describeApi(app)));
 
   const methodsOf = allowedMethods(app);
   app.notFound((c) => {

@@ -47,7 +47,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 const GPU_HALF = ["src/gpu", "kernels", "src/nn", "src/model", "src/infer", "src/export", "src/train"];
 const SERVICE_HALF = ["routes", "src/runs", "src/db", "src/app.ts", "src/web", "src/cli"];
-const SERVICE_PACKAGES = /^(hono|@hono\/|drizzle-|better-sqlite3|standardwebhooks|swagger-ui-dist)/;
+const SERVICE_PACKAGES = /^(hono|@hono\/|drizzle-|better-sqlite3|standardwebhooks)/;
 const DEVICE_CALLS = ["requestAdapter", "requestDevice", "createBuffer", "createShaderModule", "createCommandEncoder"];
 /** Waiting for the GPU blocks its thread, so one file does it. */
 const SYNC_POINTS = ["mapAsync", "onSubmittedWorkDone"];

@@ -248,6 +248,7 @@ test("the pages load nothing from elsewhere and name no inline script", async ()
     const page = await call(fixture, "GET", path);
     expect(page.status).toBe(200);
     expect(page.headers.get("content-security-policy")).toContain("script-src 'self'");
+    expect(page.headers.get("content-security-policy")).not.toContain("unsafe");
     const links = [...page.text.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, link]) => link);
     expect(links.length).toBeGreaterThan(0);
     for (const link of links) {
