@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { Checkpoint, Dataset, Device, Losses, Page, Plan, Problem, Run, SampledEvent, Series, Session } from "./types.d.ts" */
+/** @import { BucketSeries, Checkpoint, Dataset, Device, Losses, Page, Plan, Problem, Run, SampledEvent, Series, Session } from "./types.d.ts" */
 
 /** An answer of 4xx or 5xx, with the service's own account of it. */
 export class ApiError extends Error {
@@ -83,14 +83,34 @@ export const actOnRun = (id, action) => post(`${runPath(id)}/${action}`);
 export const listCheckpoints = (id) => request(`${runPath(id)}/checkpoints?limit=100`);
 
 /**
- * Both loss curves, every point of them.
+ * Both loss curves: the training loss in buckets of `width` steps as far as these are full, then each point; and every
+ * validation loss, up to 2,000 of them.
  * @param {Run} run
+ * @param {number} width
  * @returns {Promise<Losses>}
  */
-export async function getLosses({ id }) {
-  /** @type {{ series: Record<string, Series> }} */
-  const { series } = await request(`${runPath(id)}/metrics?name=train/loss&name=val/loss`);
-  return { train: series["train/loss"], validation: series["val/loss"] };
+export async function getLosses({ id, step }, width) {
+  const full = Math.floor(step / width);
+  const metrics = `${runPath(id)}/metrics`;
+  /** @returns {Promise<Series | undefined>} the points after this step */
+  const pointsAfter = async (/** @type {number} */ after) =>
+    (await request(`${metrics}?name=train/loss&from_step=${after + 1}`)).series["train/loss"];
+  // The service divides the points that there are: up to the end of a full bucket that makes buckets of this width.
+  const range = `from_step=1&to_step=${full * width}&buckets=${full}`;
+  const [buckets, tail, validation] = await Promise.all([
+    full === 0 ? undefined : request(`${metrics}?name=train/loss&${range}`),
+    pointsAfter(full * width),
+    request(`${metrics}?name=val/loss&max_points=2000`),
+  ]);
+  /** @type {BucketSeries | undefined} */
+  const train = buckets?.series["train/loss"];
+  const isWhole = train === undefined || (train.from_step === 1 && train.bucket_steps === width);
+  return {
+    train: isWhole ? train : undefined,
+    // A run that went back to a checkpoint meanwhile has fewer steps than its row said.
+    tail: isWhole ? tail : await pointsAfter(0),
+    validation: validation.series["val/loss"],
+  };
 }
 
 /** @param {string} id @returns {Promise<Page<SampledEvent>>} newest first */

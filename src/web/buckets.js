@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { Series } from "./types.d.ts" */
+/** @import { Losses } from "./types.d.ts" */
 
 /**
  * A metric over steps as charts draw it: buckets of equal width, each with its mean, its extremes and its count, however
@@ -35,11 +35,20 @@ const startOf = (step, width) => step - (step - 1) % width;
 /**
  * The stored curve.
  * @param {number} width
- * @param {Series} series every point
+ * @param {Pick<Losses, "train" | "tail">} losses buckets of this width, all full, and the points after them
  * @returns {Curve}
  */
-export const storedCurve = (width, { steps, values }) =>
-  addPoints(emptyCurve(width), steps.map((step, i) => ({ step, loss: values[i] })));
+export function storedCurve(width, { train, tail }) {
+  let curve = emptyCurve(width);
+  const start = train?.steps.at(-1);
+  if (train !== undefined && start !== undefined) {
+    const { steps, mean, min, max, count } = train;
+    const lastStep = startOf(start, width) + width - 1;
+    curve = { width, starts: steps.map((step) => startOf(step, width)), mean, min, max, count, lastStep };
+  }
+  if (tail === undefined) return curve;
+  return addPoints(curve, tail.steps.map((step, i) => ({ step, loss: tail.values[i] })));
+}
 
 /**
  * `curve` with the points after its last step; those up to it are there already, so a replayed event changes nothing.

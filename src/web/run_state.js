@@ -1,5 +1,5 @@
 // @ts-check
-import { addPoints, bucketWidth, cutCurve, storedCurve } from "./buckets.js";
+import { addPoints, bucketWidth, cutCurve, emptyCurve, storedCurve } from "./buckets.js";
 import { cutAfter, EMPTY_SERIES, merge } from "./series.js";
 
 /** @import { Losses, Progress, Run, RunEvent, RunStatus, Sample, SampledEvent, Series } from "./types.d.ts" */
@@ -46,7 +46,7 @@ const STATUS_AFTER = {
 export function storedHistory(run, losses, samples) {
   const width = bucketWidth(run.max_steps);
   return {
-    train: storedCurve(width, losses?.train ?? EMPTY_SERIES),
+    train: losses === null ? emptyCurve(width) : storedCurve(width, losses),
     validation: losses?.validation ?? EMPTY_SERIES,
     samples: standing(samples.map((event) => event.data), run.step),
     etaSeconds: null,

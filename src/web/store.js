@@ -1,5 +1,6 @@
 // @ts-check
 import * as api from "./api.js";
+import { bucketWidth } from "./buckets.js";
 import { reduceHistory, reduceRun, storedHistory } from "./run_state.js";
 
 /** @import { Checkpoint, Run, RunEvent } from "./types.d.ts" */
@@ -145,7 +146,7 @@ export class Store {
       if (run === undefined) return;
       const { answer: [losses, samples, checkpoints], since } = await this.#read(() =>
         Promise.all([
-          this.#api.getLosses(run),
+          this.#api.getLosses(run, bucketWidth(run.max_steps)),
           this.#api.listSamples(run.id),
           this.#api.listCheckpoints(run.id),
         ])

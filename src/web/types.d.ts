@@ -128,9 +128,26 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
+/** A metric in buckets of equal width, as `?buckets=` gives it: those that have points. */
+export interface BucketSeries {
+  /** The first step of each. */
+  readonly steps: readonly number[];
+  readonly mean: readonly (number | null)[];
+  readonly min: readonly (number | null)[];
+  readonly max: readonly (number | null)[];
+  /** Finite values of each. */
+  readonly count: readonly number[];
+  /** Where the first bucket begins. */
+  readonly from_step: number;
+  readonly bucket_steps: number;
+}
+
 /** What is stored of a run's losses. */
 export interface Losses {
-  train: Series | undefined;
+  /** The training loss as far as buckets are full. */
+  train: BucketSeries | undefined;
+  /** Its points after that. */
+  tail: Series | undefined;
   validation: Series | undefined;
 }
 

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { addPoints, bucketWidth, cutCurve, emptyCurve, MAX_BUCKETS, pointsOf, smoothed } from "#src/web/buckets.js";
+import {
+  addPoints,
+  bucketWidth,
+  cutCurve,
+  emptyCurve,
+  MAX_BUCKETS,
+  pointsOf,
+  smoothed,
+  storedCurve,
+} from "#src/web/buckets.js";
 
 type Point = { step: number; loss: number | null };
 
@@ -60,8 +69,13 @@ describe("a curve of 30,000 steps", () => {
       live = addPoints(live, points.slice(Math.max(0, from - 5), from + burst));
     }
     expect(live).toEqual(stored);
-    // A page that was loaded half-way folds the rest into the bucket that was open.
-    const half = addPoints(emptyCurve(width), points.slice(0, 15_001));
+    // A page that is loaded half-way reads full buckets and the points after them, and folds the rest in as it comes.
+    const { starts, mean, min, max, count } = addPoints(emptyCurve(width), points.slice(0, 15_000));
+    const half = storedCurve(width, {
+      train: { steps: starts, mean, min, max, count, from_step: 1, bucket_steps: width },
+      tail: { steps: [15_001, 15_002], values: values.slice(15_000, 15_002) },
+    });
+    expect(half.lastStep).toBe(15_002);
     expect(addPoints(half, points.slice(14_000))).toEqual(stored);
   });
 });

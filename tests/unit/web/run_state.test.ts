@@ -160,7 +160,11 @@ describe("the history", () => {
   });
 
   test("begins with what is stored", () => {
-    const stored = storedHistory(RUN, { train: { steps: [1, 2], values: [4, 3] }, validation: undefined }, []);
+    const stored = storedHistory(RUN, {
+      train: undefined,
+      tail: { steps: [1, 2], values: [4, 3] },
+      validation: undefined,
+    }, []);
     expect(reduceHistory(stored, progress(3, 4)).train.starts).toEqual([1, 2, 3, 4]);
     expect(stored.validation).toEqual({ steps: [], values: [] });
   });
