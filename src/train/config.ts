@@ -103,7 +103,7 @@ export const RunRequest = z.strictObject({
   }).prefault({}).describe("Evaluation on the validation split."),
   checkpoint: z.strictObject({
     every: z.int().min(0).max(1e9).default(250).describe(
-      "Steps between two checkpoints; step 0 and the end always get one, with 0 no others.",
+      "Steps between two checkpoints; step 0 and the end always get one. 0: no others but those of `on_best`.",
     ),
     every_seconds: z.number().min(1).max(1e6).nullable().default(null).describe(
       "Seconds since the last checkpoint after which another is taken; null: steps alone decide.",
@@ -115,7 +115,9 @@ export const RunRequest = z.strictObject({
   }).prefault({}).describe("When weights are saved."),
   sample: z.strictObject({
     every: z.int().min(0).max(1e9).default(250).describe("Steps between two samples of text; 0: never."),
-    prompt: z.string().max(10_000).default("\n").describe("Text that the model goes on from."),
+    prompt: z.string().max(10_000).default("\n").describe(
+      "Text that the model continues. Characters that the vocabulary lacks are left out, and named in the event's `ignored`.",
+    ),
     max_tokens: count(MAX_SAMPLE_TOKENS).default(200).describe("Tokens to write."),
     temperature: z.number().min(0).max(100).default(0.8).describe(
       "0: always the likeliest token; 1: as the model says.",

@@ -38,6 +38,7 @@ describe.each(
       const ids = tokenizer.encode(text);
       expect(tokenizer.decode(ids)).toBe(text);
       expect(tokenizer.encodeKnown(text)).toEqual(ids);
+      expect(tokenizer.unknownIn(text)).toBe("");
       expect(ids.length).toBe(kind === "char" ? [...text].length : Buffer.byteLength(text));
       expect(ids.reduce((bytes, id) => bytes + tokenizer.tokenBytes(id), 0)).toBe(Buffer.byteLength(text));
     }
@@ -88,6 +89,8 @@ describe("the char tokenizer", () => {
     expect(error).toMatchObject({ character: "🦊", codePoint: 0x1f98a });
     expect((error as Error).message).toContain('"🦊" (U+1F98A)');
     expect(tokenizer.encodeKnown("ab🦊c\ud800")).toEqual(Uint32Array.of(0, 1, 2));
+    expect(tokenizer.unknownIn("é🦊ab🦊cé")).toBe("é🦊");
+    expect(tokenizer.unknownIn("a\ud800")).toBe("\ufffd");
     expect(huggingFace(tokenizer).encode("ab🦊c").ids).toEqual([0, 1, 2]);
   });
 });

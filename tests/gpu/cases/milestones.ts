@@ -15,8 +15,13 @@ type At = (report: Report) => boolean;
 
 const isEvaluation = (step: number): At => (report) => report.type === "evaluated" && report.step === step;
 
-/** Evaluations and checkpoints at steps of their own: without `on_best`, no evaluation has a checkpoint of its step. */
-const APART: Request = { max_steps: 12, eval: { every: 5, batches: null }, checkpoint: { every: 4, keep: 9 } };
+/** Checkpoints at steps of their own: without `on_best`, no evaluation on the way has a checkpoint of its step. */
+const APART: Request = {
+  max_steps: 12,
+  eval: { every: 5, batches: null },
+  sample: { every: 5, max_tokens: 5, prompt: "a" },
+  checkpoint: { every: 4, keep: 9 },
+};
 
 /** Stops a run at each of these, one after the other, and holds it against one that nobody stopped. */
 function stops(name: string, request: Request, at: readonly At[]): GpuCase {
@@ -67,7 +72,10 @@ async function checkEpochs(gpu: Gpu, request: Request): Promise<void> {
 
 export const cases: GpuCase[] = [
   stops("between an evaluation and its sample", {}, [isEvaluation(0), isEvaluation(3), isEvaluation(6)]),
-  stops("before an evaluation, and then within its milestone", {}, [isProgressTo(3), isEvaluation(3)]),
+  stops("before an evaluation, and then within its milestone", { checkpoint: { every: 3, keep: 9 } }, [
+    isProgressTo(3),
+    isEvaluation(3),
+  ]),
   stops("around evaluations whose steps have no other checkpoint", APART, [
     isProgressTo(5),
     isEvaluation(5),
