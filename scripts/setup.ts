@@ -3,7 +3,9 @@
  * install; on Linux the Vulkan driver may be missing. Prints to stderr, exits 1 with what to do where it cannot go on.
  */
 import { existsSync } from "node:fs";
+import { refuseOldDeno } from "../src/deno_version.ts";
 import type { Probe } from "./adapter_probe.ts";
+import { readDataFolder } from "./data_folder.ts";
 import { remedyFor } from "./vulkan_driver.ts";
 
 export class SetupError extends Error {
@@ -20,6 +22,7 @@ const NVIDIA_WITHOUT_VULKAN = "Reverie: nvidia-smi is here, but no NVIDIA card a
  * @throws SetupError with the command that the user has to run
  */
 export async function prepareAdapter(): Promise<void> {
+  refuseOldDeno();
   let probe = await probeAdapter();
   if (probe.type === "none" && Deno.build.os === "linux") {
     await installDriver();
@@ -71,6 +74,7 @@ async function aptGet(args: string[]): Promise<void> {
 }
 
 if (import.meta.main) {
+  readDataFolder(); // here a bad one stops the serve task; in the task's command it would not
   try {
     await prepareAdapter();
   } catch (error) {

@@ -42,7 +42,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/web": [],
   "src/cli": [...SEAM, ...FOUNDATION],
   "src/serve.ts": ["src", "routes"],
-  "src/main.ts": ["src/serve.ts", "src/runs"],
+  "src/deno_version.ts": [],
+  "src/main.ts": ["src/deno_version.ts", "src/serve.ts", "src/runs"],
 };
 
 const GPU_HALF = ["src/gpu", "kernels", "src/nn", "src/model", "src/infer", "src/export", "src/train"];
