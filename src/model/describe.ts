@@ -45,6 +45,8 @@ export interface Description {
   parameters: number;
   /** Of one optimizer step: 6·N + 12·L·C·T for each token (nanoGPT's estimate). */
   flopsPerStep: number;
+  /** Dispatches of an optimizer step, of a validation batch and of a generated token, without dropout or recomputing. */
+  dispatches: { step: number; evaluation: number; token: number };
   bytes: { parameters: number; gradients: number; optimizer: number; activations: number; total: number };
   /** The largest tensor that a kernel must bind whole; tables that can be split are not among them. */
   largestBindingBytes: number;
@@ -118,10 +120,16 @@ export function describe(workload: Workload, limits: DeviceLimits): Description 
   return {
     parameters,
     flopsPerStep: tokens * (6 * parameters + 12 * model.n_layer * model.n_embd * model.context_length),
+    dispatches: dispatchesOf(model.n_layer, gradientAccumulationSteps),
     bytes: { ...bytes, total: bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations },
     largestBindingBytes,
     largestBufferBytes: align(Math.max(largestBindingBytes, ...buffers)),
   };
+}
+
+/** Counted in the plans of models of 1, 2, 4 and 12 layers. */
+function dispatchesOf(L: number, microSteps: number): Description["dispatches"] {
+  return { step: 5 + microSteps * (15 + 22 * L), evaluation: 7 + 8 * L, token: 5 + 8 * L };
 }
 
 function bytesOf(specs: Parameters<typeof specsOf>[0]): number {

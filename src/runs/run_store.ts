@@ -1,9 +1,15 @@
-import { and, count, desc, eq, lt, sql } from "drizzle-orm";
+import { and, count, desc, eq, gte, lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { runs, type RunStatus } from "../db/schema.ts";
 import { NotFoundError } from "../errors.ts";
+import { type RunConfig, workloadOf } from "../train/config.ts";
 
 export type RunRow = typeof runs.$inferSelect;
+
+/** The first steps compile. */
+const SETTLED_STEPS = 10;
+/** Among these a run of the same shape is looked for. */
+const LATEST_RUNS = 50;
 
 const IN_QUEUE = and(eq(runs.status, "queued"), sql`json_extract(${runs.config}, '$.drive') = 'background'`);
 
@@ -77,6 +83,19 @@ export class RunStore {
     return this.db.select({ length: count() }).from(runs).where(IN_QUEUE).get()?.length ?? 0;
   }
 
+  /**
+   * What a step took at the end of the newest run here that did the same work in a step; null if there was none among
+   * the latest. Ms.
+   */
+  measuredStepMs(config: RunConfig, device: string): number | null {
+    const wanted = workOf(config);
+    const latest = this.db.select({ config: runs.config, last_metrics: runs.last_metrics }).from(runs)
+      .where(and(eq(runs.device, device), gte(runs.step, SETTLED_STEPS))).orderBy(desc(runs.id)).limit(LATEST_RUNS)
+      .all();
+    const same = latest.find((run) => run.last_metrics?.["train/step_ms"] && workOf(run.config) === wanted);
+    return same?.last_metrics?.["train/step_ms"] ?? null;
+  }
+
   waitingForStorage(): RunRow[] {
     return this.db.select().from(runs)
       .where(and(eq(runs.status, "paused"), eq(runs.waits_for_storage, true))).orderBy(runs.id).all();
@@ -97,4 +116,9 @@ export class RunStore {
   delete(id: string): void {
     this.db.delete(runs).where(eq(runs.id, id)).run();
   }
+}
+
+/** What of a configuration decides how long a step takes. */
+function workOf(config: RunConfig): string {
+  return JSON.stringify(workloadOf(config));
 }

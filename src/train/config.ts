@@ -163,6 +163,8 @@ export interface CorpusFacts {
 export interface Refusal {
   path: string;
   message: string;
+  /** A value for `path` with which this reason would not be there. */
+  suggestion?: number | string;
 }
 
 /** First `n - validationTokens` tokens train, the tail validates. */
@@ -284,11 +286,7 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
   const { train, validation } = splitTokens(corpus.tokens, config.validation_fraction);
   const needed = config.context_length + 1;
   if (train < needed) {
-    found.push({
-      path: "context_length",
-      message:
-        `the training split has ${train} tokens; a window of context_length ${config.context_length} needs ${needed}`,
-    });
+    found.push({ path: "context_length", ...shortCorpus(train, config.context_length) });
   } else if (config.validation_fraction > 0 && validation < 2) {
     found.push({
       path: "validation_fraction",
@@ -296,6 +294,14 @@ export function refusals(config: RunConfig, corpus: CorpusFacts): Refusal[] {
     });
   }
   return found;
+}
+
+function shortCorpus(train: number, contextLength: number): Omit<Refusal, "path"> {
+  const message = `the training split has ${train} tokens; a window of context_length ${contextLength} ` +
+    `needs ${contextLength + 1}`;
+  if (train < 2) return { message: `${message}: take a longer text` };
+  const suggestion = 2 ** Math.floor(Math.log2(train - 1));
+  return { message: `${message}: use context_length ${suggestion}, or a longer text`, suggestion };
 }
 
 /** What a run asks of a device. */

@@ -13,6 +13,13 @@ export const PRESETS = {
 /** What the form offers. `tiny` comes first, and is the form's own: a software adapter trains it in about a minute. */
 export const SHAPES = { tiny: { n_layer: 2, n_head: 2, n_embd: 64, context_length: 64 }, ...PRESETS };
 
+/**
+ * The learning rate that goes with a shape. With 5e-3 `tiny` writes words and names after 2,000 steps (docs/log.md), at
+ * which larger ones would go astray.
+ * @param {string} shape
+ */
+export const learningRateOf = (shape) => shape === "tiny" ? "5e-3" : "1e-3";
+
 /** The name of a shape that has none. */
 export const CUSTOM = "custom";
 

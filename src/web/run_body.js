@@ -12,6 +12,8 @@ export const WHOLE_NUMBERS = /** @type {const} */ ([
   "context_length",
   "max_steps",
 ]);
+/** Bold enough for a small model to vary, and not so bold that it misspells; the service's own default is 0.8. */
+const TEMPERATURE = 0.6;
 export const DECIMALS = /** @type {const} */ (["optimizer.learning_rate"]);
 
 /**
@@ -55,7 +57,7 @@ export function runBody(typed, decimal, base) {
       max_steps,
       optimizer: { ...again(base, learning_rate, max_steps), learning_rate },
       eval: { ...base?.eval, every },
-      sample: { ...base?.sample, every, prompt: typed("sample.prompt") },
+      sample: { temperature: TEMPERATURE, ...base?.sample, every, prompt: typed("sample.prompt") },
       checkpoint: { ...base?.checkpoint, every },
     },
   };

@@ -3,7 +3,7 @@ import { ApiError, createRun, listDatasets, planRun } from "./api.js";
 import { byId, element, setText } from "./dom.js";
 import { formatBytes, formatCompact, formatDuration, formatRate } from "./format.js";
 import { decimalSign } from "./numbers.js";
-import { CUSTOM, shapeName, SHAPES } from "./presets.js";
+import { CUSTOM, learningRateOf, shapeName, SHAPES } from "./presets.js";
 import { runBody } from "./run_body.js";
 import { explain, labelOf, reasonsOf, sayRefusal } from "./words.js";
 
@@ -107,6 +107,7 @@ export class RunForm {
     this.#set("f-heads", shape.n_head);
     this.#set("f-width", shape.n_embd);
     this.#set("f-context", shape.context_length);
+    this.#set("f-rate", learningRateOf(name));
   }
 
   /** After an edit of the sizes, the name that they have. */
@@ -143,6 +144,7 @@ export class RunForm {
   #promise(plan, steps) {
     const { estimated_seconds_per_step: perStep } = plan;
     const seconds = plan.estimated_seconds ?? (perStep === null ? null : perStep * steps);
+    if (plan.problems !== undefined && plan.problems.length > 0) return this.#refuseAsPlanned(plan.problems);
     this.#say(priceOf(plan, seconds));
     this.#warnings.replaceChildren(...(plan.warnings ?? []).map((warning) => this.#warning(warning)));
     setText(
@@ -165,6 +167,12 @@ export class RunForm {
     });
     item.append(" ", button);
     return item;
+  }
+
+  /** What the service would refuse, each reason with its remedy. @param {NonNullable<Plan["problems"]>} problems */
+  #refuseAsPlanned(problems) {
+    this.#refuse(problems.map(({ path, message }) => ({ path, message: sayRefusal(path, message) })));
+    this.#warnings.replaceChildren(...problems.map((problem) => this.#warning(problem)));
   }
 
   /** The run cannot be started as it stands: why, in place of what it would take. @param {Refusal[]} reasons */

@@ -107,6 +107,8 @@ export interface Plan {
   estimated_seconds_per_step: number | null;
   /** For the whole run. */
   estimated_seconds?: number | null;
+  /** Why the service would refuse the run. */
+  problems?: { path: string; message: string; suggestion?: unknown }[];
   /** What speaks against the run without forbidding it. */
   warnings?: { path: string; message: string; suggestion?: unknown }[];
   notes: string[];
