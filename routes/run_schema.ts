@@ -44,6 +44,7 @@ export const Run = z.object({
 
 /** A row as the API shows it: name, tags and priority may have been changed since the configuration was made. */
 export function showRun(row: RunRow): z.output<typeof Run> {
-  const { stalled_attempts: _, stop_requested: __, lease_owner: ___, lease_expires_at: ____, ...run } = row;
+  const { stalled_attempts: _1, process_deaths: _2, death_counts: _3, stop_requested: _4, ...shown } = row;
+  const { lease_owner: _5, lease_expires_at: _6, ...run } = shown;
   return { ...run, config: { ...run.config, name: run.name, tags: run.tags, priority: run.priority } };
 }

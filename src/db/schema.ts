@@ -62,6 +62,10 @@ export const runs = sqliteTable("runs", {
   attempts: integer().notNull().default(0),
   /** Crashes since the last new checkpoint. */
   stalled_attempts: integer().notNull().default(0),
+  /** How often the whole process died while it trained this run, since the last new checkpoint. */
+  process_deaths: integer().notNull().default(0),
+  /** Whether its attempt has lasted long enough that a death of the process now would be counted. */
+  death_counts: integer({ mode: "boolean" }).notNull().default(false),
   /** What a client asked of a running run and its trainer has not answered yet. */
   stop_requested: text({ enum: ["paused", "cancelled"] }),
   /** Of the queued, the highest goes first; equals in the order they were asked for. */

@@ -45,4 +45,4 @@ export class Leases {
 }
 
 /** The columns of a run that nobody trains. */
-export const NO_LEASE = { lease_owner: null, lease_expires_at: null };
+export const NO_LEASE = { lease_owner: null, lease_expires_at: null, death_counts: false };

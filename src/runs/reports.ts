@@ -118,7 +118,7 @@ function recordCheckpoint(stores: Stores, run: RunRow, report: Of<"checkpointed"
   const before = checkpoints.newestOf(run.id)?.step ?? -1;
   const { checkpoint, dropped } = checkpoints.add(run.id, report, run.config.checkpoint.keep);
   // A new checkpoint is what progress means: the next attempt need not do those steps again.
-  if (report.step > before) runs.update(run.id, { stalled_attempts: 0 });
+  if (report.step > before) runs.update(run.id, { stalled_attempts: 0, process_deaths: 0 });
   const { id, step, train_loss, val_loss, bytes } = checkpoint;
   const { elapsed_ms } = report;
   const is_best = checkpoints.bestOf(run.id) === id;

@@ -44,6 +44,8 @@ export interface RunnerDeps {
 export interface RunnerSettings extends PoolSettings {
   /** Runs in the queue, at most. */
   maxQueued: number;
+  /** How long an attempt must have lasted for the death of the process to be counted against its run. */
+  deathCountsMs?: number;
   /** How often it is looked whether a run that waits for storage can go on. */
   storageLookMs?: number;
 }
@@ -59,6 +61,11 @@ export interface StepsTaken {
 
 /** How long a stopping server waits for the trainers' last checkpoints; it must be gone within 10 s. */
 const STOP_GRACE_MS = 8000;
+/**
+ * A process that dies so soon after it gave a run to a trainer has not come to its memory: who kills servers as they
+ * start, as supervisors do, says nothing of the run.
+ */
+const DEATH_COUNTS_MS = 2000;
 /** A trainer that says nothing for this many steps hangs; the first step compiles. */
 const PATIENCE_STEPS = 30;
 
@@ -75,6 +82,8 @@ export class Runner {
   readonly #transitions: Transitions;
   /** Runs told to stop because nothing can be written, and why. */
   readonly #outOfStorage = new Map<string, string>();
+  /** For each run that trains, the timer after which a death of the process is counted against it. */
+  readonly #blame = new Map<string, ReturnType<typeof setTimeout>>();
   #leaseTimer: ReturnType<typeof setInterval> | undefined;
   #closing = false;
   #released = Promise.withResolvers<void>();
@@ -264,6 +273,7 @@ export class Runner {
 
   /** Nothing begins by itself any more. */
   stopTimers(): void {
+    for (const timer of this.#blame.values()) clearTimeout(timer);
     clearInterval(this.#leaseTimer);
     this.#pauses.close();
     this.#pool.stop();
@@ -299,6 +309,7 @@ export class Runner {
     const record = () => recordReport(this.deps, report);
     const { droppedCheckpoints } = isRepeatable(report) ? transactionOfRepeatable(db, record) : db.transaction(record);
     if (report.type === "started") this.#calls.began(report.run_id, report.step);
+    if (report.type === "checkpointed") this.#pump(); // what the run was suspected of may be over
     if (droppedCheckpoints.length > 0) this.#remove(() => checkpoints.removeFolders(droppedCheckpoints));
   }
 
@@ -343,12 +354,17 @@ export class Runner {
     return runs.nextQueued();
   }
 
-  /** Nobody overtakes: a run that does not fit beside the others waits until they are over. */
+  /**
+   * Nobody overtakes: a run that does not fit beside the others waits until they are over. One that the process died on
+   * trains alone until it has a new checkpoint, so that the next death would be its own and no other's.
+   */
   #hasMemoryFor(run: RunRow): boolean {
     const device = this.#pool.requireDevice();
-    if (this.#pool.busy.length === 0 || device.memoryBytes === null) return true;
-    const bytes = [run, ...this.#pool.busy.map((slot) => this.deps.runs.get(slot.run!))]
-      .reduce((sum, { config }) => sum + trainingBytes(config, device), 0);
+    if (this.#pool.busy.length === 0) return true;
+    const together = [run, ...this.#pool.busy.map((slot) => this.deps.runs.get(slot.run!))];
+    if (together.some(({ process_deaths }) => process_deaths > 0)) return false;
+    if (device.memoryBytes === null) return true;
+    const bytes = together.reduce((sum, { config }) => sum + trainingBytes(config, device), 0);
     return bytes <= device.memoryBytes;
   }
 
@@ -378,6 +394,12 @@ export class Runner {
     } as const;
     const patienceMs = PATIENCE_STEPS * estimatedStepMs(run.config, device);
     slot.start(command, Math.max(1000 * settings.hangSeconds, patienceMs));
+    this.#blame.set(run.id, setTimeout(() => this.#count(run.id), settings.deathCountsMs ?? DEATH_COUNTS_MS));
+  }
+
+  /** From now on the death of the process would be counted against the run. */
+  #count(id: string): void {
+    this.#writer.write(() => this.deps.runs.update(id, { death_counts: true }));
   }
 
   /** The trainer is gone: its run goes back to the queue, and a new one takes its place. */
@@ -408,6 +430,8 @@ export class Runner {
     const { run } = slot;
     slot.release();
     if (run !== null) {
+      clearTimeout(this.#blame.get(run));
+      this.#blame.delete(run);
       this.#outOfStorage.delete(run);
       this.deps.runs.forget(run);
       this.#calls.end(run);
@@ -432,7 +456,8 @@ export class Runner {
   #putBackAbandoned(): void {
     for (const run of this.deps.runs.withStatus("running")) {
       if (!this.#leases.isAbandoned(run)) continue;
-      this.#transitions.putBack(run.id, "the server ended without stopping the run", { crashed: true });
+      const cause = "the server ended without stopping the run";
+      this.#transitions.putBack(run.id, cause, { crashed: true, isAbandoned: true });
       this.#pump();
     }
   }

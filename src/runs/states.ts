@@ -63,3 +63,5 @@ export function statusAfterEnd(reason: SettledReason, requested: StopRequest | n
 
 /** Crashes in a row without a new checkpoint after which a run is given up. */
 export const MAX_STALLED_ATTEMPTS = 5;
+/** Deaths of the whole process in a row without a new checkpoint after which a run is given up: others wait for it. */
+export const MAX_PROCESS_DEATHS = 2;

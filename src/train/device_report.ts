@@ -1,4 +1,3 @@
-import { freemem } from "node:os";
 import { type Gpu, GpuError } from "../gpu/device.ts";
 import { type Matrix, matrixIn } from "../gpu/matrix.ts";
 import { type BufferRange, Memory, type Tensor } from "../gpu/memory.ts";
@@ -7,6 +6,7 @@ import { Readback } from "../gpu/readback.ts";
 import { timeRepeated } from "../gpu/timing.ts";
 import { copyMatrix } from "#kernels/elementwise.ts";
 import { matmulNN } from "#kernels/matmul.ts";
+import { hostMemory, memoryForRuns } from "./host_memory.ts";
 import type { DeviceInfo } from "./protocol.ts";
 
 /** Side of the square matrices that are multiplied. */
@@ -30,7 +30,7 @@ export async function reportDevice(gpu: Gpu): Promise<DeviceInfo> {
     software,
     features: [...gpu.device.features].sort(),
     limits: { ...gpu.limits },
-    memoryBytes: software ? freemem() : null,
+    memoryBytes: software ? memoryForRuns(hostMemory()) : null,
     measured: await measure(gpu),
   };
 }

@@ -16,7 +16,10 @@ export interface DeviceInfo {
   software: boolean;
   features: string[];
   limits: Record<string, number>;
-  /** Bytes a run may take; the system's free memory for a software adapter. WebGPU does not say a card's: then null. */
+  /**
+   * Bytes that runs may take: for a software adapter what the system and a container's limit leave. WebGPU does not say
+   * a card's: then null.
+   */
   memoryBytes: number | null;
   /** Matrix multiplication and copy, measured at start with Reverie's own kernels. */
   measured: { gflops: number; gigabytesPerSecond: number };

@@ -12,9 +12,11 @@ export interface Remains {
   lastSequence: number;
   /** The most crashes in a row that a run which is not over had without a new checkpoint. */
   stalledAttempts: number;
+  /** The most deaths of the process that are counted against such a run, this one included. */
+  processDeaths: number;
 }
 
-export const NOTHING: Remains = { lastSequence: 0, stalledAttempts: 0 };
+export const NOTHING: Remains = { lastSequence: 0, stalledAttempts: 0, processDeaths: 0 };
 
 /** Reads a copy: opening a database that was not closed changes it, and the next server is to find what was left. */
 export function readRemains<T>(dataFolder: string, read: (db: Database) => T): T {
@@ -44,7 +46,9 @@ export function checkRemains(dataFolder: string): Remains {
     checkCheckpoints(db, join(dataFolder, "checkpoints"));
     return db.query<Remains, []>(`
       select (select coalesce(max(sequence), 0) from events) as lastSequence,
-        (select coalesce(max(stalled_attempts), 0) from runs where status in ('queued', 'running')) as stalledAttempts
+        (select coalesce(max(stalled_attempts), 0) from runs where status in ('queued', 'running')) as stalledAttempts,
+        (select coalesce(max(process_deaths + death_counts), 0) from runs where status in ('queued', 'running'))
+          as processDeaths
     `).get()!;
   });
 }

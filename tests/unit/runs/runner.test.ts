@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ConflictError, NoDeviceError, UnprocessableError } from "#src/errors.ts";
 import { METRIC_NAMES } from "#src/runs/metric_store.ts";
+import { waitFor } from "../../support/wait_for.ts";
 import { Fixture } from "./fixture.ts";
 
 let fixture: Fixture;
@@ -173,6 +174,72 @@ describe("after the process died", () => {
     const id = await fixture.run();
     await fixture.boot();
     expect(runOf(id).status).toBe("queued");
+  });
+});
+
+describe("when the whole process dies", () => {
+  let counted: Fixture;
+  beforeEach(async () => {
+    counted = await Fixture.open({ settings: { deathCountsMs: 0, concurrency: 2 } });
+  });
+  afterEach(() => counted.close());
+
+  const row = (id: string) => counted.reverie.runs.get(id);
+  const lastEvent = (id: string) => counted.events(id).at(-1)!;
+  /** Long enough into the attempt for a death to count. */
+  const attempt = (id: string) => waitFor("a death to count", () => row(id).death_counts);
+
+  test("a run that it dies on twice without a new checkpoint is put aside, and the next one trains", async () => {
+    const id = await counted.run();
+    await attempt(id);
+    counted.trainer.started();
+    counted.trainer.checkpointed(0);
+    await counted.boot();
+    expect(row(id)).toMatchObject({ status: "running", attempts: 1, process_deaths: 1 });
+    const next = await counted.run();
+    await attempt(id);
+    expect(row(next).status).toBe("queued"); // while the other may kill again, nothing trains beside it
+    await counted.boot();
+    expect(row(id)).toMatchObject({ status: "failed", attempts: 2 });
+    expect(row(id).error).toMatch(/died 2 times while it trained this run.*ran out of memory: lower batch_size/);
+    expect(lastEvent(id)).toMatchObject({ type: "run.failed", data: { error: row(id).error } });
+    expect(row(next)).toMatchObject({ status: "running", attempts: 0, process_deaths: 0 });
+  });
+
+  test("a new checkpoint clears it, and lets others train beside it", async () => {
+    const id = await counted.run();
+    for (let life = 1; life <= 4; life++) {
+      await attempt(id);
+      counted.trainer.started();
+      await counted.boot();
+      expect(row(id)).toMatchObject({ status: "running", attempts: life, process_deaths: 1 });
+      counted.trainer.checkpointed(life);
+      expect(row(id).process_deaths).toBe(0);
+    }
+    const next = await counted.run();
+    await waitFor("the next run's turn", () => row(next).status === "running");
+  });
+
+  test("counts for every run that trained, and for none that waited", async () => {
+    const ids = [await counted.run(), await counted.run()];
+    await waitFor("both to train", () => ids.every((id) => row(id).death_counts));
+    const waiting = await counted.run();
+    await counted.boot();
+    expect([...ids, waiting].map((id) => row(id).process_deaths)).toEqual([1, 1, 0]);
+    expect(counted.reverie.runs.withStatus("running")).toHaveLength(1); // which of the two it was comes out alone
+  });
+
+  test("does not count soon after the attempt began, nor after a stop in order", async () => {
+    const id = await fixture.run();
+    for (let life = 1; life <= 3; life++) await fixture.boot();
+    expect(fixture.reverie.runs.get(id)).toMatchObject({ status: "running", attempts: 3, process_deaths: 0 });
+    const other = await counted.run();
+    await attempt(other);
+    counted.trainer.obedient = true;
+    await counted.reverie.stop();
+    expect(row(other)).toMatchObject({ status: "queued", death_counts: false, process_deaths: 0 });
+    await counted.boot();
+    expect(row(other)).toMatchObject({ process_deaths: 0 });
   });
 });
 
