@@ -8,7 +8,10 @@ export const DeviceSummary = z.object({
   name: z.string().describe("The adapter's name, as its driver gives it."),
   software: z.boolean().openapi({ description: "The CPU does the work: no real GPU." }),
   memory_bytes: z.number().nullable().openapi({
-    description: "Bytes that a run may take; null if WebGPU does not say.",
+    description:
+      "Bytes that runs may take together, as it was at the start. For a software adapter: the machine's free " +
+      "memory, or what a container's limit leaves, less a reserve. For a card: REVERIE_GPU_MEMORY_BYTES; null without " +
+      "it, since WebGPU does not say.",
   }),
   measured: z.object({
     gflops: z.number().describe("Matrix multiplication in f32, in 10⁹ floating-point operations per second."),
