@@ -21,6 +21,7 @@ export class AuthAttempts {
   readonly #failures = new RateLimiterMemory({ points: MAX_FAILURES, duration: WINDOW_SECONDS });
   readonly #told = new RateLimiterMemory({ points: MAX_TOLD, duration: WINDOW_SECONDS });
   readonly #known = new RateLimiterMemory({ points: 1, duration: KNOWN_SECONDS });
+  readonly #last = new Map<string, Promise<void>>();
 
   constructor(private readonly log: Log, private readonly trustProxy: boolean) {}
 
@@ -32,6 +33,10 @@ export class AuthAttempts {
     const address = this.addressOf(c);
     if (address === undefined) return verify();
     const known = `${address} ${createHash("sha256").update(credential).digest("base64url")}`;
+    return await this.#inTurn(address, () => this.#verify(c, address, known, verify));
+  }
+
+  async #verify<T>(c: Context<AppEnv>, address: string, known: string, verify: () => T): Promise<T> {
     await this.#take(c, address, known);
     try {
       const verified = verify();
@@ -43,6 +48,18 @@ export class AuthAttempts {
         this.log.warn({ address, method: c.req.method, path: c.req.path, why: error.detail }, "refused");
       } else await this.#failures.reward(address);
       throw error;
+    }
+  }
+
+  /** One of an address after another: points that are taken and not yet given back would be missed by the next ones. */
+  async #inTurn<T>(address: string, act: () => Promise<T>): Promise<T> {
+    const mine = (this.#last.get(address) ?? Promise.resolve()).then(act);
+    const last = mine.then(() => {}, () => {}); // whoever comes next does not care how it went
+    this.#last.set(address, last);
+    try {
+      return await mine;
+    } finally {
+      if (this.#last.get(address) === last) this.#last.delete(address);
     }
   }
 

@@ -168,6 +168,14 @@ describe("failed attempts", () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(30);
   });
 
+  test("are none where a good token is shown by many at once", async () => {
+    const from = "203.0.113.1";
+    const answers = await Promise.all(Array.from({ length: 40 }, () => bearer(TOKEN, from)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    await fail(10, from);
+    expect((await bearer("second", from)).status).toBe(429);
+  });
+
   test("of others behind the same address lock out nobody who is in", async () => {
     const from = "203.0.113.1";
     const cookie = await sessionOf();
