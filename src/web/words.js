@@ -31,9 +31,14 @@ const LABELS = new Map([
 
 /** The API's names as they stand in sentences: `model.n_layer`, and `n_layer` alone. */
 const NAMES = [...LABELS].filter(([path]) => /[._]/.test(path))
-  .flatMap(([path, label]) => [[path, label], [path.split(".").at(-1) ?? path, label]])
+  .flatMap(([path, label]) => [[path, asObject(path, label)], [path.split(".").at(-1) ?? path, label]])
   .filter(([name]) => /_|\./.test(name))
   .sort(([a], [b]) => b.length - a.length);
+
+/** Advice names the optimizer's fields in full, as things to lower or to set. @param {string} path @param {string} label */
+function asObject(path, label) {
+  return path.startsWith("optimizer.") ? `the ${label}` : label;
+}
 
 const NO_ANSWER = "The server does not answer. It may have stopped, or the network is down.";
 
