@@ -99,9 +99,9 @@ async function openForm() {
 }
 
 /** @param {Run} run @param {number} learningRate */
-function startAgain(run, learningRate) {
+async function startAgain(run, learningRate) {
   location.hash = "#/";
-  form.startAgain(run, learningRate);
+  await form.startAgain(run, learningRate);
 }
 
 /** @param {RunEvent} event */

@@ -77,7 +77,7 @@ export class RunForm {
     this.#set("f-context", context_length);
     this.#set("f-steps", max_steps);
     this.#set("f-rate", formatRate(learningRate));
-    this.#set("f-prompt", sample.prompt);
+    byId("f-prompt", HTMLTextAreaElement).value = sample.prompt;
     this.#set("f-name", `${run.name} again`.slice(0, 100));
     this.#nameShape();
     await this.open();
