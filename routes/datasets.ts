@@ -47,7 +47,12 @@ const upload = createRoute({
     headers: IdempotencyHeader,
     body: {
       required: true,
-      content: { "text/plain": { schema: z.string().openapi({ description: "The text, in UTF-8." }) } },
+      content: {
+        "text/plain": {
+          schema: z.string().openapi({ description: "The text, in UTF-8." }),
+          example: "Once upon a time there was a fox.\n",
+        },
+      },
     },
   },
   responses: {

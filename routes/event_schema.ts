@@ -11,6 +11,8 @@ const MaxSteps = z.int().describe("Updates after which the run is done.");
 const Attempts = z.int().describe("How often a crash or a restart put the run back into the queue.");
 const Why = z.string().describe("What went wrong.");
 
+const RequestId = z.string().optional().describe("Id of the request that caused it, if one did.");
+
 const Tuning = z.object({
   candidates_timed: z.int().describe("Variants of kernels that were timed for this run."),
   elapsed_ms: z.number().describe("How long the timing took, in milliseconds."),
@@ -139,7 +141,7 @@ const variants = Object.entries(EVENT_DATA).map(([type, { about, data }]) =>
       : z.null().describe("Null: it belongs to no run."),
     sequence: z.int().describe("Counts up over all events; the `id` of a stream's message."),
     timestamp: z.iso.datetime().describe("When it happened."),
-    data: data.describe("The facts."),
+    data: z.object({ ...data.shape, request_id: RequestId }).describe("The facts."),
   }).openapi(nameOf(type), { description: about })
 );
 

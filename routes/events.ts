@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { EVENT_TYPES } from "#src/db/schema.ts";
 import { BadRequestError } from "#src/errors.ts";
-import type { EventFilter } from "#src/runs/event_log.ts";
+import { type EventFilter, PAGE_BYTES } from "#src/runs/event_log.ts";
 import { isFinished } from "#src/runs/states.ts";
 import { type AppEnv, IdParam, json, listOf, NumericCursor, pageQuery, problems } from "./common.ts";
 import { EVENT_STREAM, RunEvent } from "./event_schema.ts";
@@ -41,7 +41,8 @@ const answers = {
     ...json(
       listOf(RunEvent),
       "A stream whose `data` is a RunEvent each, or with `Accept: application/json` or `format=json` a list. A page of " +
-        "the list ends early where it would pass 1 MiB. A stream that begins with the comment `reset` begins from the " +
+        `the list ends early where it would pass ${PAGE_BYTES / 2 ** 20} MiB. ` +
+        "A stream that begins with the comment `reset` begins from the " +
         "log's start, since the log ends before the sequence that was asked for: its database was restored.",
     ),
     content: {

@@ -3,7 +3,7 @@ import { RunRequest } from "#src/train/config.ts";
 import { eventOf } from "#src/runs/hook_filter.ts";
 import { parsePayload } from "#src/runs/hook_payload.ts";
 import { checkSignature, SignatureError } from "#src/runs/hook_signature.ts";
-import type { Hook } from "#src/runs/hooks.ts";
+import { type Hook, KEPT_DAYS } from "#src/runs/hooks.ts";
 import { isJsonPath, isTargetPath } from "#src/runs/json_path.ts";
 import type { AuthAttempts } from "./auth_attempts.ts";
 import { BodyPlaces } from "./body_places.ts";
@@ -21,7 +21,7 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
-import { withHookBody } from "./hook_body.ts";
+import { MAX_HOOK_BODY_BYTES, withHookBody } from "./hook_body.ts";
 import { readRotation, rotate, RotationFields } from "./rotation.ts";
 
 const HookName = z.string().regex(
@@ -158,8 +158,10 @@ const deliver = createRoute({
   summary: "Deliver to an inbound webhook",
   description:
     "Signed as Standard Webhooks (`webhook-*` or `svix-*` headers) or as GitHub signs, in JSON or as a form " +
-    "with the JSON in its field `payload`, of 25 MiB at most. One run for each delivery id, however often it comes, also " +
-    "to a hook that was deleted and made again under its name within 90 days. The hook's `events` and `branches` say " +
+    `with the JSON in its field \`payload\`, of ${MAX_HOOK_BODY_BYTES / 2 ** 20} MiB at most. ` +
+    "One run for each delivery id, however often it comes, also " +
+    `to a hook that was deleted and made again under its name within ${KEPT_DAYS} days. ` +
+    "The hook's `events` and `branches` say " +
     "which start a run. A ping (GitHub's event, or a payload of type `ping`) is verified and read like any delivery, " +
     "starts nothing, and gets the refusal that a delivery would get if the hook's run is impossible.",
   security: [],

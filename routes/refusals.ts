@@ -1,3 +1,5 @@
+import { MAX_HEADER_BYTES, MAX_URL_CHARACTERS } from "./request_limits.ts";
+
 /**
  * The refusals of the whole surface, for the OpenAPI document: each is a component that operations refer to, so that
  * what a status means is said once. `src/app.ts` and `src/errors.ts` throw them.
@@ -37,7 +39,7 @@ export const REFUSALS: Record<number, Refusal> = {
     component: "ContentTooLarge",
     description: "The body is larger than this route takes; the detail says how large.",
   },
-  414: { component: "UriTooLong", description: "The URL is longer than 8 KiB." },
+  414: { component: "UriTooLong", description: `The URL has more than ${MAX_URL_CHARACTERS} characters.` },
   415: {
     component: "UnsupportedMediaType",
     description:
@@ -60,7 +62,10 @@ export const REFUSALS: Record<number, Refusal> = {
     description: "Too many failed attempts or too many queued runs; `Retry-After` says how long to wait.",
     headers: ["Retry-After"],
   },
-  431: { component: "HeaderFieldsTooLarge", description: "All request headers together are larger than 16 KiB." },
+  431: {
+    component: "HeaderFieldsTooLarge",
+    description: `All request headers together have more than ${MAX_HEADER_BYTES} bytes.`,
+  },
   500: { component: "InternalError", description: "The server failed; its log says more under the request id." },
   503: {
     component: "Unavailable",

@@ -2,9 +2,9 @@ import type { MiddlewareHandler } from "hono";
 import { BadRequestError, ProblemError, UnsupportedEncodingError } from "#src/errors.ts";
 import type { AppEnv } from "./common.ts";
 
-const MAX_URL_CHARACTERS = 8 * 1024;
+export const MAX_URL_CHARACTERS = 8 * 1024;
 /** As `node:http` has it, whose parser answers 431 past that by itself; here it holds whatever serves. */
-const MAX_HEADER_BYTES = 16 * 1024;
+export const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Refuses what no sane client sends, before anything reads it. */
 export const limitRequest: MiddlewareHandler<AppEnv> = async (c, next) => {

@@ -1,6 +1,8 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { DELIVERY_STATUSES, EVENT_TYPES } from "#src/db/schema.ts";
-import type { Delivery, Endpoint } from "#src/runs/webhook_store.ts";
+import { ATTEMPT_TIMEOUT_MS } from "#src/runs/webhook_attempt.ts";
+import { RETRY_DELAYS_MS } from "#src/runs/webhook_retries.ts";
+import { type Delivery, type Endpoint, KEPT_DAYS, KEPT_OF_AN_ENDPOINT } from "#src/runs/webhook_store.ts";
 import {
   type AppEnv,
   createOnce,
@@ -16,6 +18,8 @@ import {
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import { readRotation, rotate, RotationFields } from "./rotation.ts";
+
+const RETRY_DAYS = Math.round(RETRY_DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 86_400_000);
 
 const Url = z.string().max(2000).refine((text) => URL.canParse(text), "an absolute URL").openapi({
   format: "uri",
@@ -59,8 +63,10 @@ const create = createRoute({
   summary: "Add an outbound webhook",
   description:
     "Each event is POSTed as `{type, timestamp, data}`, signed as Standard Webhooks, at least once and in no " +
-    "promised order; `data` is the event's, with `run_id` and `sequence`. What is not answered with a 2xx within 15 s " +
-    "is sent again, later and later, for three days. A 410 disables the webhook.",
+    "promised order; `data` is the event's, with `run_id` and `sequence`. What is not answered with a 2xx within " +
+    `${
+      ATTEMPT_TIMEOUT_MS / 1000
+    } s is sent again, later and later, for ${RETRY_DAYS} days. A 410 disables the webhook.`,
   request: {
     headers: IdempotencyHeader,
     body: jsonBody(
@@ -130,7 +136,7 @@ const deliveries = createRoute({
   path: "/{id}/deliveries",
   operationId: "listWebhookDeliveries",
   summary: "A webhook's deliveries, newest first",
-  description: "Those that are done with are kept for 30 days, and the newest 10,000.",
+  description: `Those that are done with are kept for ${KEPT_DAYS} days, and the newest ${KEPT_OF_AN_ENDPOINT}.`,
   request: { params: IdParam, query: pageQuery(idCursor("msg")) },
   responses: { 200: json(listOf(DeliveryView), "A page"), ...problems(400, 401, 404) },
 });

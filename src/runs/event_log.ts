@@ -38,7 +38,7 @@ const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelle
 /** Rows of one read; 64 of a run's progress are more than a chunk holds. */
 const BATCH = 64;
 /** Of a page, as the events lie in the database. One of 100 samples of 100,000 tokens each would take 40 MB. */
-const PAGE_BYTES = 2 ** 20;
+export const PAGE_BYTES = 2 ** 20;
 /** More than this at once means that nobody looked for a while. */
 const MOST_NEW = 500;
 export const HEARTBEAT_MS = 15_000;

@@ -12,7 +12,7 @@ import type { RunRow } from "./run_store.ts";
 import type { SecretBox } from "./secret_box.ts";
 
 /** How long a deleted hook's deliveries are remembered: longer than any sender offers to repeat them. */
-const KEPT_DAYS = 90;
+export const KEPT_DAYS = 90;
 const DAY_MS = 86_400_000;
 
 export interface Hook extends Omit<typeof hooks.$inferSelect, "sealed_secret"> {

@@ -32,8 +32,8 @@ export interface EndpointChanges {
 
 export const MAX_ENDPOINTS = 100;
 /** Of deliveries that are done with. */
-const KEPT_DAYS = 30;
-const KEPT_OF_AN_ENDPOINT = 10_000;
+export const KEPT_DAYS = 30;
+export const KEPT_OF_AN_ENDPOINT = 10_000;
 const DAY_MS = 86_400_000;
 
 /** Outbound endpoints and what is to be delivered to them. The plain secret leaves it at creation and for signing only. */
