@@ -78,6 +78,9 @@ export const EVENT_DATA = {
       step: Step,
       prompt: z.string().describe("What it went on from."),
       text: z.string().describe("What it wrote."),
+      ignored: z.string().optional().describe(
+        "Characters of the prompt that the vocabulary lacks, each once, in the order they come; absent if there are none.",
+      ),
     }),
   },
   "run.checkpointed": {
