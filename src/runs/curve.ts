@@ -119,18 +119,12 @@ export class Curve {
     const room = maxPoints - 2;
     const ofEach = all.nonfinite > 0 && room >= 3 ? 3 : 2;
     const width = Math.ceil((last - first - 1) / Math.max(1, Math.floor(room / ofEach)));
-    const steps = [first];
-    const values = [this.#valueAt(first)];
-    for (let from = first + 1; room >= 2 && from < last; from += width) {
-      const to = Math.min(from + width, last) - 1;
-      for (const [step, value] of await this.#extremesOf(from, to, ofEach === 3, reading)) {
-        steps.push(step);
-        values.push(value);
-      }
+    const kept = new Extremes(first, last, width, ofEach === 3);
+    for (const { steps, values } of this.slices()) {
+      for (let i = 0; i < steps.length; i++) kept.add(steps[i], values[i], room >= 2);
+      await reading.turn();
     }
-    steps.push(last);
-    values.push(this.#valueAt(last));
-    return { steps, values, total_points };
+    return { ...kept.points, total_points };
   }
 
   async #all(reading: Reading): Promise<Points> {
@@ -171,44 +165,6 @@ export class Curve {
     return whole;
   }
 
-  /** The points of the minimum, the maximum and, if asked for, the first value that is not finite, by ascending step. */
-  async #extremesOf(
-    from: number,
-    to: number,
-    withNonfinite: boolean,
-    reading: Reading,
-  ): Promise<[number, number | null][]> {
-    const { table, column, runKey } = this.source;
-    // SQLite takes a bare column beside min() or max() from the row that holds it.
-    const lowest = this.#prepare(`select step, min(${column}) from ${table} where ${RANGE}`).raw();
-    const highest = this.#prepare(`select step, max(${column}) from ${table} where ${RANGE}`).raw();
-    const broken = this.#prepare(
-      `select step, null from ${table} where ${RANGE} and ${column} is null order by step limit 1`,
-    ).raw();
-    let min: [number, number] | null = null;
-    let max: [number, number] | null = null;
-    let nonfinite: [number, null] | undefined;
-    for (let start = from; start <= to; start += SLICE_STEPS) {
-      this.#check();
-      const range = [runKey, start, Math.min(start + SLICE_STEPS - 1, to)] as const;
-      const low = lowest.get(...range) as [number, number | null];
-      const high = highest.get(...range) as [number, number | null];
-      if (low[1] !== null && (min === null || low[1] < min[1])) min = [low[0], low[1]];
-      if (high[1] !== null && (max === null || high[1] > max[1])) max = [high[0], high[1]];
-      if (withNonfinite) nonfinite ??= broken.get(...range) as [number, null] | undefined;
-      await reading.turn();
-    }
-    const kept = [min, max, nonfinite ?? null].filter((point) => point !== null).sort(([a], [b]) => a - b);
-    return kept.filter(([step], i) => step !== kept[i - 1]?.[0]); // of a flat bucket both are one point
-  }
-
-  #valueAt(step: number): number | null {
-    const { table, column, runKey } = this.source;
-    return this.#prepare(`select ${column} from ${table} where run_key = ? and step = ?`).pluck().get(runKey, step) as
-      | number
-      | null;
-  }
-
   #check(): void {
     if (!this.source.exists()) throw new Error("the run was deleted while its points were read");
   }
@@ -222,3 +178,52 @@ export class Curve {
 }
 
 const RANGE = "run_key = ? and step between ? and ?";
+
+type Point = [step: number, value: number | null];
+
+/** Keeps the first and the last point of a curve, and what stands out in each bucket between them. */
+class Extremes {
+  readonly points: Points = { steps: [], values: [] };
+  #bucket = 0;
+  #min: Point | null = null;
+  #max: Point | null = null;
+  #nonfinite: Point | null = null;
+
+  constructor(
+    private readonly first: number,
+    private readonly last: number,
+    private readonly width: number,
+    private readonly withNonfinite: boolean,
+  ) {}
+
+  /** Call it with every point, by ascending step. */
+  add(step: number, value: number | null, isRoom: boolean): void {
+    if (step === this.first || step === this.last) {
+      this.#flush();
+      this.#keep([step, value]);
+      return;
+    }
+    if (!isRoom) return;
+    const bucket = Math.floor((step - this.first - 1) / this.width);
+    if (bucket !== this.#bucket) this.#flush();
+    this.#bucket = bucket;
+    if (value === null) {
+      if (this.withNonfinite) this.#nonfinite ??= [step, value];
+      return;
+    }
+    if (this.#min === null || value < this.#min[1]!) this.#min = [step, value];
+    if (this.#max === null || value > this.#max[1]!) this.#max = [step, value];
+  }
+
+  #flush(): void {
+    const kept = [this.#min, this.#max, this.#nonfinite].filter((point) => point !== null).sort(([a], [b]) => a - b);
+    // In a flat bucket the minimum and the maximum are one point.
+    kept.forEach((point, i) => point[0] === kept[i - 1]?.[0] || this.#keep(point));
+    this.#min = this.#max = this.#nonfinite = null;
+  }
+
+  #keep([step, value]: Point): void {
+    this.points.steps.push(step);
+    this.points.values.push(value);
+  }
+}

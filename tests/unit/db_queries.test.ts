@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { EventType } from "#src/db/schema.ts";
 import { METRIC_NAMES } from "#src/runs/metric_store.ts";
+import { Reading } from "#src/runs/reading.ts";
 import { Fixture } from "./runs/fixture.ts";
 
 let fixture: Fixture;
@@ -9,6 +10,9 @@ beforeAll(async () => {
   fixture = await Fixture.open();
   runId = await fixture.run();
   fixture.reverie.events.append(runId, "run.sampled", {});
+  fixture.trainer.started();
+  fixture.trainer.progress(1, 10);
+  fixture.trainer.evaluated(10, 2);
   fixture.reverie.webhooks.create("https://ci.example.com/", ["run.failed"]);
 });
 afterAll(() => fixture.close());
@@ -63,6 +67,8 @@ const QUERIES: Record<string, () => unknown> = {
   },
   "the last sequence": () => fixture.reverie.events.lastSequence(),
   "points": () => fixture.points(runId, METRIC_NAMES, 0, 100),
+  "buckets": () => fixture.reverie.metrics.curve(runId, "train/loss", 0, 100).buckets(5, new Reading()),
+  "extremes": () => fixture.reverie.metrics.curve(runId, "val/loss", 0, 100).extremes(5, new Reading()),
   "the best evaluation": () => fixture.reverie.metrics.bestValLoss(runId, 100),
   "points past a step": () => fixture.reverie.metrics.dropAfter(runId, 50),
   "deliveries that are due": () => fixture.reverie.webhooks.nextDue("2026", { deliveries: ["a"], endpoints: ["b"] }),
