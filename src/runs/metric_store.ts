@@ -1,5 +1,5 @@
 import { eq } from "drizzle-orm";
-import type { Database } from "../db/client.ts";
+import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { run_keys } from "../db/schema.ts";
 import type { StepPoint } from "../train/protocol.ts";
 import { Curve } from "./curve.ts";
@@ -31,6 +31,9 @@ export interface ValPoint {
   bpb: number;
 }
 
+/** Points that are removed in one statement: about 5 ms. */
+const SLICE_POINTS = 5000;
+
 /** The curves of all runs: one row a step, whatever was killed in between. */
 export class MetricStore {
   constructor(private readonly db: Database) {}
@@ -50,6 +53,28 @@ export class MetricStore {
       "insert or replace into val_points (run_key, step, loss, perplexity, bpb) values (?, ?, ?, ?, ?)",
     )
       .run(this.#makeKey(runId), step, ...[loss, perplexity, bpb].map(finite));
+  }
+
+  /** Whether `dropAfter` would hold the thread for long: 90,000 points took 0.4 s. */
+  hasManyAfter(runId: string, step: number): boolean {
+    return this.db.$client.prepare("select 1 from train_points where run_key = ? and step > ? limit 1 offset ?")
+      .get(this.#keyOf(runId), step, SLICE_POINTS) !== undefined;
+  }
+
+  /** Removes the newest points past a step, but for the last slice. @returns whether there are more to remove */
+  removeSliceAfter(runId: string, step: number): boolean {
+    const key = this.#keyOf(runId);
+    const { $client } = this.db;
+    const from = $client.prepare(
+      "select step from train_points where run_key = ? and step > ? order by step desc limit 1 offset ?",
+    )
+      .pluck().get(key, step, SLICE_POINTS) as number | undefined;
+    if (from === undefined) return false;
+    transactionOfRepeatable(
+      this.db,
+      () => $client.prepare("delete from train_points where run_key = ? and step > ?").run(key, from),
+    );
+    return true;
   }
 
   /** Forgets what an earlier attempt did past the step that the run resumes from. */

@@ -22,6 +22,7 @@ import type { TrainerPort } from "./trainer_port.ts";
 import { type DeviceState, type PoolSettings, TrainerPool } from "./trainer_pool.ts";
 import type { TrainerSlot } from "./trainer_slot.ts";
 import { Transitions } from "./transitions.ts";
+import { nextTurn } from "../turns.ts";
 
 export interface RunnerDeps {
   db: Database;
@@ -84,6 +85,8 @@ export class Runner {
   readonly #outOfStorage = new Map<string, string>();
   /** For each run that trains, the timer after which a death of the process is counted against it. */
   readonly #blame = new Map<string, ReturnType<typeof setTimeout>>();
+  /** The last report of each slot that waits for points to be removed. */
+  readonly #held = new Map<TrainerSlot, Promise<void>>();
   #leaseTimer: ReturnType<typeof setInterval> | undefined;
   #closing = false;
   #released = Promise.withResolvers<void>();
@@ -279,7 +282,30 @@ export class Runner {
     this.#pool.stop();
   }
 
+  /** In the order they came. A start that voids many points waits until those are removed, and what follows it waits too. */
   #receive(slot: TrainerSlot, report: RunReport): void {
+    const held = this.#held.get(slot);
+    const voids = report.type === "started" && this.deps.metrics.hasManyAfter(report.run_id, report.step);
+    if (held === undefined && !voids) return this.#take(slot, report);
+    const taken = (held ?? Promise.resolve())
+      .then(() => report.type === "started" ? this.#removeVoid(slot, report) : undefined)
+      .then(() => this.#take(slot, report))
+      .finally(() => this.#held.get(slot) === taken && this.#held.delete(slot));
+    this.#held.set(slot, taken);
+  }
+
+  /** In slices; what is left when it cannot go on is removed with the start. */
+  async #removeVoid(slot: TrainerSlot, { run_id, step }: Extract<RunReport, { type: "started" }>): Promise<void> {
+    const { metrics, runs, log } = this.deps;
+    const isOurs = () => slot.run === run_id && this.#leases.holds(runs.get(run_id));
+    try {
+      while (isOurs() && metrics.removeSliceAfter(run_id, step)) await nextTurn();
+    } catch (error) {
+      log.warn({ err: error, run_id }, "points past the checkpoint could not be removed in slices");
+    }
+  }
+
+  #take(slot: TrainerSlot, report: RunReport): void {
     this.#writer.write(() => {
       if (report.run_id !== slot.run) {
         this.deps.log.warn({ report: report.type, run_id: report.run_id }, "report of a run that is not active");

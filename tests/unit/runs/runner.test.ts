@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ConflictError, NoDeviceError, UnprocessableError } from "#src/errors.ts";
 import { METRIC_NAMES } from "#src/runs/metric_store.ts";
 import { waitFor } from "../../support/wait_for.ts";
+import { nextTurn } from "#src/turns.ts";
 import { Fixture } from "./fixture.ts";
 
 let fixture: Fixture;
@@ -167,6 +168,23 @@ describe("after the process died", () => {
     await fixture.boot();
     expect(fixture.trainer.start.files.resumeFrom[0].directory).toBe("step-10");
     expect(readdirSync(folder)).toEqual(["step-10"]);
+  });
+
+  test("many points past the checkpoint go in slices, and the reports after the start wait for that", async () => {
+    const id = await fixture.run({ max_steps: 50_000 });
+    fixture.trainer.started();
+    fixture.trainer.progress(1, 5);
+    fixture.trainer.checkpointed(5);
+    fixture.trainer.progress(6, 40_000);
+    await fixture.boot();
+    fixture.trainer.started(5);
+    fixture.trainer.progress(6, 8);
+    expect(fixture.reverie.runs.get(id).step).toBe(40_000); // the start has not been taken in
+    let turns = 0;
+    for (; fixture.reverie.runs.get(id).step !== 8; turns++) await nextTurn();
+    expect(turns).toBeGreaterThan(3);
+    expect(stepsOf(id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(fixture.events(id).map(({ type }) => type).slice(-2)).toEqual(["run.started", "run.progress"]);
   });
 
   test("the queue is in the table", async () => {
