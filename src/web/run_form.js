@@ -56,7 +56,10 @@ export class RunForm {
     try {
       const { data } = await listDatasets();
       const chosen = this.#dataset.value;
-      const known = data.map(({ id, name }) => ({ name, value: name === "sample" ? name : id }));
+      const known = data.map(({ id, name, names }) => {
+        const isSample = name === "sample" || names?.includes("sample");
+        return { name, value: isSample ? "sample" : id };
+      });
       this.#dataset.replaceChildren(...known.map(({ name, value }) => element("option", { value }, name)));
       this.#dataset.value = known.some(({ value }) => value === chosen) ? chosen : "sample";
     } catch (error) {

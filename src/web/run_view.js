@@ -103,7 +103,10 @@ export class RunView {
     setText(text("val-loss"), formatLoss(metrics["val/loss"]));
     setText(text("tokens-per-second"), formatCompact(metrics["train/tokens_per_second"]));
     setText(text("learning-rate"), formatRate(rate));
-    setText(text("learning-rate-now"), now == null ? "" : `now ${formatRate(now)}`);
+    setText(
+      text("learning-rate-now"),
+      now == null ? "" : `${run.finished_at === null ? "now" : "last"} ${formatRate(now)}`,
+    );
     // Time left while it runs, then time taken.
     const over = run.finished_at !== null && run.started_at !== null;
     setText(text("time-label"), over ? "Took" : "Time left");

@@ -122,6 +122,8 @@ export interface Session {
 export interface Dataset {
   id: string;
   name: string;
+  /** All that find it. */
+  names?: string[];
 }
 
 export interface Page<T> {
