@@ -73,9 +73,9 @@ test("eight tabs of one browser load and follow by one stream, which ends when n
   const { id } = await call("POST", "/api/runs", { ...TINY, name: "shared", max_steps: 1_000_000 });
   const context = await browser.newContext();
   try {
+    await context.clock.install(); // one clock for all its pages
     const pages = await Promise.all(Array.from({ length: 8 }, async () => {
       const page = await context.newPage();
-      await page.clock.install();
       await page.goto(at(id));
       return page;
     }));
@@ -93,10 +93,8 @@ test("eight tabs of one browser load and follow by one stream, which ends when n
         Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
       }, state);
-    for (const page of pages) {
-      await look(page, "hidden");
-      await page.clock.fastForward(31_000);
-    }
+    for (const page of pages) await look(page, "hidden");
+    await context.clock.fastForward(31_000);
     await waitFor("the stream's end", async () => await streams() === 0);
     await call("POST", `/api/runs/${id}/cancel`);
     await look(pages[3], "visible");
@@ -152,7 +150,7 @@ describe("a read that fails", () => {
   }, TEST_MS);
 });
 
-test("draws the mean of 30,000 steps, live and after a reload", async () => {
+test("draws the mean of a stored run of 30,000 steps", async () => {
   const id = await finished({ name: "long", max_steps: 3 });
   const steps = 30_000;
   const values = Array.from(
