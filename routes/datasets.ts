@@ -19,7 +19,8 @@ import type { Reverie } from "#src/runs/reverie.ts";
 
 const Dataset = z.object({
   id: z.string().describe("`ds_` and a ULID."),
-  name: z.string().describe("The name it was uploaded under, unique; runs may say it in place of the id."),
+  name: z.string().describe("The first name it was uploaded under, unique; runs may say it in place of the id."),
+  names: z.array(z.string()).describe("All names that find it: the same bytes may be uploaded under several."),
   sha256: z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256 of the text's bytes, in hexadecimal."),
   bytes: z.int().describe("Size in bytes of UTF-8."),
   characters: z.int().describe("Length in code points."),
@@ -33,15 +34,18 @@ const upload = createRoute({
   path: "/",
   operationId: "uploadDataset",
   summary: "Upload a text",
-  description: "The body streams to disk. A name that belongs to a dataset with other bytes is a 409.",
+  description:
+    "The body streams to disk. The same bytes under another name are one dataset, which both names find; a name " +
+    "that belongs to a dataset with other bytes is a 409.",
   request: {
     query: z.object({
       name: z.string().refine(
         isDatasetName,
-        "1 to 100 characters, no slash, no control character, not . or .., not an id",
+        "1 to 100 characters, no slash, no control or direction characters, no line breaks, not . or .., not an id",
       ).openapi({
         example: "shakespeare",
-        description: "What to call it: 1 to 100 characters without slashes and control characters, and unlike an id.",
+        description:
+          "What to call it: 1 to 100 characters without slashes, control and direction characters, and unlike an id.",
       }),
     }),
     headers: IdempotencyHeader,

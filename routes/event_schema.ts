@@ -11,6 +11,8 @@ const MaxSteps = z.int().describe("Updates after which the run is done.");
 const Attempts = z.int().describe("How often a crash or a restart put the run back into the queue.");
 const Why = z.string().describe("What went wrong.");
 
+const DatasetId = z.string().describe("The text's id.");
+
 const RequestId = z.string().optional().describe("Id of the request that caused it, if one did.");
 
 const Tuning = z.object({
@@ -130,6 +132,39 @@ export const EVENT_DATA = {
   "run.cancelled": {
     about: "A run was stopped for good.",
     data: z.object({ step: Step, best_val_loss: BestLoss.optional() }),
+  },
+  "run.updated": {
+    about: "A client changed a run's name, tags or priority.",
+    data: z.object({
+      name: z.string().describe("The run's name now."),
+      changed: z.object({
+        name: z.string().optional().describe("The new name."),
+        tags: z.record(z.string(), z.string()).optional().describe("All tags, as they are now."),
+        priority: z.int().optional().describe("The new priority."),
+      }).describe("The fields that changed, with their new values."),
+    }),
+  },
+  "run.deleted": {
+    about: "A run was deleted. Its earlier events go; this one stays, and a stream of the run ends with it.",
+    data: z.object({ name: z.string().describe("The run's name.") }),
+  },
+  "dataset.created": {
+    about: "A text was stored. The same bytes under another name make no event.",
+    data: z.object({
+      id: DatasetId,
+      name: z.string().describe("The name it was uploaded under."),
+      bytes: z.int().describe("Size in bytes of UTF-8."),
+      characters: z.int().describe("Length in code points."),
+      documents: z.int().describe("Documents it was made of."),
+    }),
+  },
+  "dataset.deleted": {
+    about: "A text was deleted, with all its names.",
+    data: z.object({
+      id: DatasetId,
+      name: z.string().describe("The first name it was uploaded under."),
+      names: z.array(z.string()).describe("All names that found it."),
+    }),
   },
 } satisfies Record<EventType, { about: string; data: z.ZodObject }>;
 

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { record } from "#src/data/client_text.ts";
 import { RunRequest } from "#src/train/config.ts";
 import { eventOf } from "#src/runs/hook_filter.ts";
 import { parsePayload } from "#src/runs/hook_payload.ts";
@@ -44,10 +45,13 @@ const Branches = z.array(BranchGlob).min(1).max(100).nullable();
 const HookBody = z.strictObject({
   name: HookName.describe("Last part of its URL: letters, digits, `-` and `_`, at most 64."),
   scheme: z.enum(["standard", "github"]).default("standard").describe(SCHEME),
-  run: z.record(z.string(), z.unknown()).openapi({ description: "A run's body; what `map` fills in may be missing." }),
-  map: z.record(
+  run: record(z.string(), z.unknown(), 100).openapi({
+    description: "A run's body; what `map` fills in may be missing.",
+  }),
+  map: record(
     z.string().refine(isTargetPath, "a field of the run's body, such as optimizer.learning_rate"),
     z.string().refine(isJsonPath, "a path into the delivery, such as $.inputs.files[0]"),
+    100,
   ).default({}).describe(
     'Which field of the run\'s body is read from where in the delivery, such as `{"dataset": "$.dataset"}`.',
   ),

@@ -178,10 +178,7 @@ export function runRoutes(reverie: Reverie) {
   app.openapi(get, (c) => c.json(show(runs.get(c.req.valid("param").id)), 200));
 
   app.openapi(patch, (c) => {
-    const { id } = c.req.valid("param");
-    const changes = c.req.valid("json");
-    if (Object.values(changes).every((change) => change === undefined)) return c.json(show(runs.get(id)), 200);
-    return c.json(show(runs.update(id, changes)), 200);
+    return c.json(show(runner.edit(c.req.valid("param").id, c.req.valid("json"))), 200);
   });
 
   app.openapi(remove, async (c) => {

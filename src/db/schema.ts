@@ -25,6 +25,10 @@ export const EVENT_TYPES = [
   "run.succeeded",
   "run.failed",
   "run.cancelled",
+  "run.updated",
+  "run.deleted",
+  "dataset.created",
+  "dataset.deleted",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -39,6 +43,13 @@ export const datasets = sqliteTable("datasets", {
   documents: integer().notNull(),
   created_at: text().notNull(),
 });
+
+/** Every name that a text was uploaded under; the first is `datasets.name`. */
+export const dataset_names = sqliteTable("dataset_names", {
+  name: text().primaryKey(),
+  dataset_id: text().notNull().references(() => datasets.id, { onDelete: "cascade" }),
+  created_at: text().notNull(),
+}, (table) => [index("dataset_names_dataset").on(table.dataset_id, table.created_at)]);
 
 /** The runs, and with `status = 'queued'` the queue. */
 export const runs = sqliteTable("runs", {

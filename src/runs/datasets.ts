@@ -1,16 +1,24 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { and, desc, eq, inArray, lt, or } from "drizzle-orm";
+import { and, count, desc, eq, inArray, lt } from "drizzle-orm";
+import { hasHiddenCharacters } from "../data/client_text.ts";
 import { InvalidUtf8Error, storeText, TextTooLargeError } from "../data/text_store.ts";
 import { isId, newId, now } from "../db/ids.ts";
 import type { Database } from "../db/client.ts";
-import { datasets, runs } from "../db/schema.ts";
+import { dataset_names, datasets, runs } from "../db/schema.ts";
+import type { EventLog } from "./event_log.ts";
 import { BadRequestError, ConflictError, NotFoundError, PayloadTooLargeError, UnprocessableError } from "../errors.ts";
 
-export type Dataset = typeof datasets.$inferSelect;
+type DatasetRow = typeof datasets.$inferSelect;
+export interface Dataset extends DatasetRow {
+  /** All that find it, the first one first. */
+  names: string[];
+}
 
 /** The corpus that needs no upload; it cannot be deleted. */
 export const SAMPLE_DATASET = "sample";
+/** Of one text. */
+const MAX_NAMES = 100;
 
 /** A text on disk that no row knows yet: `admit` or `discard` it. */
 export interface Upload {
@@ -24,7 +32,12 @@ export interface Upload {
 /** Texts to train on: a row in the database, the bytes in `<folder>/<id>.txt`. */
 export class DatasetStore {
   /** @param tokensFolder holds the token shards made of the texts, each named by its text's hash */
-  constructor(private readonly db: Database, private readonly folder: string, private readonly tokensFolder: string) {}
+  constructor(
+    private readonly db: Database,
+    private readonly events: EventLog,
+    private readonly folder: string,
+    private readonly tokensFolder: string,
+  ) {}
 
   path(id: string): string {
     return join(this.folder, `${id}.txt`);
@@ -43,31 +56,58 @@ export class DatasetStore {
   }
 
   /**
-   * Makes an upload a dataset, or finds the one with the same bytes. Synchronous, so two uploads of one text cannot
-   * both become one. Where `created` is false or it throws, the upload is still the caller's to `discard`.
+   * Makes an upload a dataset, or finds the one with the same bytes, which then has this name too. Synchronous, so two
+   * uploads of one text cannot both become one. Where `created` is false or it throws, the upload is still the caller's
+   * to `discard`.
    */
   admit(upload: Upload, name: string): { dataset: Dataset; created: boolean } {
     if (upload.bytes === 0) throw new UnprocessableError("the text is empty: send at least one character");
-    const same = this.db.select().from(datasets).where(eq(datasets.sha256, upload.sha256)).get();
-    if (same) return { dataset: same, created: false };
-    const taken = this.db.select().from(datasets).where(eq(datasets.name, name)).get();
-    if (taken) {
-      throw new ConflictError(
-        `the name "${name}" belongs to ${taken.id}, whose text differs: choose another, or delete that one`,
-      );
-    }
-    const dataset: Dataset = {
-      id: upload.id,
+    return this.db.transaction(() => {
+      const same = this.db.select().from(datasets).where(eq(datasets.sha256, upload.sha256)).get();
+      const taken = this.#idOf(name);
+      if (taken !== undefined && taken !== same?.id) {
+        throw new ConflictError(
+          `the name "${name}" belongs to ${taken}, whose text differs: choose another, or delete that one`,
+        );
+      }
+      if (same) {
+        if (taken === undefined) this.#addName(name, same.id);
+        return { dataset: this.get(same.id), created: false };
+      }
+      const dataset = this.#insert(upload, name);
+      const { id, bytes, characters, documents } = dataset;
+      this.events.append(null, "dataset.created", { id, name, bytes, characters, documents });
+      return { dataset, created: true };
+    });
+  }
+
+  #insert({ id, sha256, bytes, characters, distinctCharacters }: Upload, name: string): Dataset {
+    const row: DatasetRow = {
+      id,
       name,
-      sha256: upload.sha256,
-      bytes: upload.bytes,
-      characters: upload.characters,
-      distinct_characters: upload.distinctCharacters,
+      sha256,
+      bytes,
+      characters,
+      distinct_characters: distinctCharacters,
       documents: 1,
       created_at: now(),
     };
-    this.db.insert(datasets).values(dataset).run();
-    return { dataset, created: true };
+    this.db.insert(datasets).values(row).run();
+    this.#addName(name, id);
+    return { ...row, names: [name] };
+  }
+
+  #addName(name: string, id: string): void {
+    const names = this.db.select({ names: count() }).from(dataset_names).where(eq(dataset_names.dataset_id, id)).get()!;
+    if (names.names >= MAX_NAMES) {
+      throw new ConflictError(`${id} has ${MAX_NAMES} names already, the most there may be`);
+    }
+    this.db.insert(dataset_names).values({ name, dataset_id: id, created_at: now() }).run();
+  }
+
+  #idOf(name: string): string | undefined {
+    return this.db.select({ id: dataset_names.dataset_id }).from(dataset_names).where(eq(dataset_names.name, name))
+      .get()?.id;
   }
 
   async discard(upload: Upload): Promise<void> {
@@ -75,7 +115,19 @@ export class DatasetStore {
   }
 
   find(idOrName: string): Dataset | undefined {
-    return this.db.select().from(datasets).where(or(eq(datasets.id, idOrName), eq(datasets.name, idOrName))).get();
+    const id = isId("ds", idOrName) ? idOrName : this.#idOf(idOrName);
+    if (id === undefined) return undefined;
+    return this.#named(this.db.select().from(datasets).where(eq(datasets.id, id)).all())[0];
+  }
+
+  #named(rows: DatasetRow[]): Dataset[] {
+    const all = this.db.select().from(dataset_names)
+      .where(inArray(dataset_names.dataset_id, rows.map(({ id }) => id))).all()
+      .toSorted((a, b) => a.created_at === b.created_at ? 0 : a.created_at < b.created_at ? -1 : 1);
+    return rows.map((row) => {
+      const others = all.filter(({ dataset_id, name }) => dataset_id === row.id && name !== row.name);
+      return { ...row, names: [row.name, ...others.map(({ name }) => name)] };
+    });
   }
 
   /** @throws {NotFoundError} */
@@ -87,19 +139,26 @@ export class DatasetStore {
 
   /** Newest first. */
   list(page: { after: string | null; limit: number }): Dataset[] {
-    return this.db.select().from(datasets)
-      .where(page.after === null ? undefined : lt(datasets.id, page.after))
-      .orderBy(desc(datasets.id)).limit(page.limit).all();
+    return this.#named(
+      this.db.select().from(datasets)
+        .where(page.after === null ? undefined : lt(datasets.id, page.after))
+        .orderBy(desc(datasets.id)).limit(page.limit).all(),
+    );
   }
 
-  /** @throws {ConflictError} while a run that is not finished uses it */
+  /** With all its names. @throws {ConflictError} while a run that is not finished uses it */
   async remove(idOrName: string): Promise<void> {
-    const { id, name, sha256 } = this.get(idOrName);
-    if (name === SAMPLE_DATASET) throw new ConflictError(`"${SAMPLE_DATASET}" is always there and cannot be deleted`);
+    const { id, name, names, sha256 } = this.get(idOrName);
+    if (names.includes(SAMPLE_DATASET)) {
+      throw new ConflictError(`"${SAMPLE_DATASET}" is always there and cannot be deleted`);
+    }
     const user = this.db.select({ id: runs.id, status: runs.status }).from(runs)
       .where(and(eq(runs.dataset_id, id), inArray(runs.status, ["queued", "running", "paused"]))).get();
     if (user) throw new ConflictError(`${user.id} (${user.status}) uses the dataset: cancel it, or let it finish`);
-    this.db.delete(datasets).where(eq(datasets.id, id)).run();
+    this.db.transaction(() => {
+      this.db.delete(datasets).where(eq(datasets.id, id)).run();
+      this.events.append(null, "dataset.deleted", { id, name, names });
+    });
     await rm(this.path(id), { force: true });
     for (const shard of await readdir(this.tokensFolder)) {
       if (shard.startsWith(sha256)) await rm(join(this.tokensFolder, shard), { force: true });
@@ -114,13 +173,18 @@ export class DatasetStore {
     }
     if (this.find(SAMPLE_DATASET)) return;
     const upload = await this.receive(sampleText(), Infinity);
-    const { created } = this.admit(upload, SAMPLE_DATASET);
-    if (!created) throw new Error("the sample's text is stored under another name");
+    const same = this.db.select({ id: datasets.id }).from(datasets).where(eq(datasets.sha256, upload.sha256)).get();
+    if (same) {
+      this.#addName(SAMPLE_DATASET, same.id); // somebody had uploaded what is this version's sample
+      await this.discard(upload);
+    } else {
+      this.db.transaction(() => this.#insert(upload, SAMPLE_DATASET));
+    }
   }
 }
 
 /** Names live beside ids in one URL space, where clients resolve `.` and `..` away before they send. */
 export function isDatasetName(name: string): boolean {
-  return name !== "." && name !== ".." && /^[^\s/\p{Cc}](?:[^/\p{Cc}]{0,98}[^\s/\p{Cc}])?$/u.test(name) &&
+  return name !== "." && name !== ".." && /^[^\s/](?:[^/]{0,98}[^\s/])?$/u.test(name) && !hasHiddenCharacters(name) &&
     !isId("ds", name);
 }

@@ -32,8 +32,17 @@ interface Page {
 }
 
 /** Events that a request can cause while it is answered. The trainer's own may come meanwhile, and are not its. */
-const CAUSED_AT_ONCE: readonly EventType[] = ["run.queued", "run.resumed", "run.paused", "run.cancelled"];
-const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelled"];
+const CAUSED_AT_ONCE: readonly EventType[] = [
+  "run.queued",
+  "run.resumed",
+  "run.paused",
+  "run.cancelled",
+  "run.updated",
+  "run.deleted",
+  "dataset.created",
+  "dataset.deleted",
+];
+const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelled", "run.deleted"];
 
 /** Rows of one read; 64 of a run's progress are more than a chunk holds. */
 const BATCH = 64;
@@ -79,8 +88,9 @@ export class EventLog {
   /**
    * Call it inside the transaction that makes the event true. Followers wake in a later microtask, and transactions are
    * synchronous: what they then read is committed (or rolled back, and they go on waiting).
+   * @param runId null for what belongs to no run
    */
-  append(runId: string, type: EventType, data: Record<string, unknown>): void {
+  append(runId: string | null, type: EventType, data: Record<string, unknown>): void {
     const request_id = this.#takeRequest(runId, type);
     const event = this.db.insert(events).values({
       run_id: runId,
@@ -104,11 +114,11 @@ export class EventLog {
     this.#asked.set(runId, (this.#asked.get(runId) ?? new Map()).set(type, request));
   }
 
-  #takeRequest(runId: string, type: EventType): string | undefined {
-    const asked = this.#asked.get(runId);
+  #takeRequest(runId: string | null, type: EventType): string | undefined {
+    const asked = runId === null ? undefined : this.#asked.get(runId);
     const request = asked?.get(type) ?? (CAUSED_AT_ONCE.includes(type) ? currentRequestId() : undefined);
     asked?.delete(type);
-    if (asked?.size === 0 || ENDS.includes(type)) this.#asked.delete(runId);
+    if (runId !== null && (asked?.size === 0 || ENDS.includes(type))) this.#asked.delete(runId);
     return request;
   }
 

@@ -34,6 +34,7 @@ export function runRequestOf({ name, run, map }: HookRun, payload: unknown): Run
 const ANY_DATASET: Dataset = {
   id: "",
   name: "",
+  names: [],
   sha256: "",
   bytes: 2 ** 40,
   characters: 2 ** 40,

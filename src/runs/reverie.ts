@@ -76,6 +76,9 @@ const LOGGED = new Set<EventType>([
   "run.succeeded",
   "run.failed",
   "run.cancelled",
+  "run.deleted",
+  "dataset.created",
+  "dataset.deleted",
 ]);
 
 /** Resolves once the data folder is in order and the device is known. */
@@ -107,7 +110,7 @@ export async function openReverie(options: ReverieOptions): Promise<Reverie> {
   const metrics = new MetricStore(db);
   const checkpoints = new CheckpointStore(db, checkpointsFolder);
   const removals = new Removals(db, log, () => void keeper.giveBack());
-  const datasets = new DatasetStore(db, datasetsFolder, tokensFolder);
+  const datasets = new DatasetStore(db, events, datasetsFolder, tokensFolder);
   const idempotency = new IdempotencyStore(db, box);
   const storage = new Storage(folder("."), log);
   const runner = new Runner({

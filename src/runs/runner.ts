@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { isStorageError } from "../data/storage_error.ts";
 import { type Database, transactionOfRepeatable } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
@@ -50,6 +51,8 @@ export interface RunnerSettings extends PoolSettings {
   /** How often it is looked whether a run that waits for storage can go on. */
   storageLookMs?: number;
 }
+
+export type RunChanges = Partial<Pick<RunRow, "name" | "tags" | "priority">>;
 
 /** What a call that drove a run did. */
 export interface StepsTaken {
@@ -173,6 +176,23 @@ export class Runner {
     return run;
   }
 
+  /** Changes what a run is called and when it goes; what is already so is no change. @throws {NotFoundError} */
+  edit(id: string, changes: RunChanges): RunRow {
+    const { db, runs, events } = this.deps;
+    return db.transaction(() => {
+      const run = runs.get(id);
+      const changed = Object.fromEntries(
+        Object.entries(changes).filter(([key, value]) =>
+          value !== undefined && !isDeepStrictEqual(value, run[key as keyof RunChanges])
+        ),
+      );
+      if (Object.keys(changed).length === 0) return run;
+      const edited = runs.update(id, changed);
+      events.append(id, "run.updated", { name: edited.name, changed });
+      return edited;
+    });
+  }
+
   /** @throws {NotFoundError}, {ConflictError} from a state where the action means nothing */
   act(action: Action, id: string): RunRow {
     const { db, runs, events } = this.deps;
@@ -240,11 +260,12 @@ export class Runner {
     if (runs.get(id).status === "running") throw new ConflictError(`${id} is running: cancel it first`);
     if (this.#calls.has(id)) throw new ConflictError(`a call drives ${id}: wait for its answer`);
     db.transaction(() => {
+      const { name } = runs.get(id);
       runs.delete(id);
       removals.add(id);
+      events.append(id, "run.deleted", { name }); // after what is removed: it stays
     });
     removals.start();
-    events.wake();
     await checkpoints.removeRunFolder(id);
   }
 

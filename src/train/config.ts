@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { record, visibleText } from "../data/client_text.ts";
 import { MAX_SAMPLE_TOKENS, MODEL_PRESETS, type ModelConfig } from "../model/config.ts";
 import type { Workload } from "../model/describe.ts";
 
@@ -67,7 +68,7 @@ export const OptimizerRequest = z.strictObject({
 
 /** The body of `POST /api/runs` and `POST /api/plan`. */
 export const RunRequest = z.strictObject({
-  name: z.string().trim().min(1).max(100).optional().describe(
+  name: visibleText().trim().min(1).max(100).optional().describe(
     "For people; need not be unique. Default: the dataset's.",
   ),
   dataset: z.string().min(1).max(200).describe("Id or name of the text to train on; `sample` always exists."),
@@ -134,8 +135,8 @@ export const RunRequest = z.strictObject({
     "`background` trains by itself; `invoke` only within calls of `POST /api/runs/{id}/steps`.",
   ),
   priority: z.int().min(-1000).max(1000).default(0).describe("Of the queued runs, the highest goes first."),
-  tags: z.record(z.string().min(1).max(64), z.string().max(256)).default({}).describe(
-    "Labels of your own, to find runs by; keys have at most 64 characters, values 256.",
+  tags: record(visibleText().min(1).max(64), z.string().max(256), 64).default({}).describe(
+    "Labels of your own, to find runs by; at most 64; keys have at most 64 characters, values 256.",
   ),
 });
 export type RunRequest = z.output<typeof RunRequest>;

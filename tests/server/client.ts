@@ -101,6 +101,7 @@ export class Client {
   async stream(path: string, lastEventId: number | null, enough = Infinity): Promise<Event[]> {
     const headers: Record<string, string> = lastEventId === null ? {} : { "last-event-id": String(lastEventId) };
     const response = await this.fetch(path, { headers: { accept: "text/event-stream", ...headers } });
+    if (response.status === 204) return []; // the run is over, and there is nothing to see
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events: Event[] = [];
     let text = "";

@@ -59,6 +59,13 @@ const QUERIES: Record<string, () => unknown> = {
   "a run's events of a type": () => fixture.reverie.events.list({ runId, types: SAMPLED }, { ...page, order: "asc" }),
   "a run's events of several types": () =>
     fixture.reverie.events.list({ runId, types: TURNS }, { ...page, order: "desc" }),
+  "a page of a run's events of several types": () =>
+    fixture.reverie.events.page({ runId, types: TURNS }, { ...page, order: "desc" }),
+  "whether a run has events that a client has not seen": () => {
+    fixture.reverie.events.hasAfter({ runId }, 1);
+    fixture.reverie.events.hasAfter({ runId, types: TURNS }, 1);
+  },
+  "datasets": () => fixture.reverie.datasets.list(page),
   "a replay of several types": async () => {
     fixture.reverie.events.append(runId, "run.sampled", {});
     const follower = fixture.reverie.events.follow({ runId, types: TURNS }, 0);

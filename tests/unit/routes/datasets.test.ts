@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fixture } from "../runs/fixture.ts";
+import { migrations } from "../../fault/old_database.ts";
+import { Fixture, SAMPLE } from "../runs/fixture.ts";
 import { call, upload } from "./http.ts";
 
 let fixture: Fixture;
@@ -24,12 +25,67 @@ test("a text becomes a dataset, found by id and by name", async () => {
   expect(preview.body).toMatchObject({ text: "él", offset: 1 });
 });
 
-test("the same bytes again are the first dataset", async () => {
-  const first = await upload(fixture, "a", "same");
-  const again = await upload(fixture, "b", "same");
-  expect(again.status).toBe(200);
-  expect(again.body).toEqual(first.body);
-  expect(filesOnDisk()).toHaveLength(2); // the sample and this one
+describe("the same bytes under a second name", () => {
+  const names = (body: object) => (body as { names: string[] }).names;
+  const find = (key: string) => call(fixture, "GET", `/api/datasets/${key}`);
+
+  test("are one dataset, which either name finds", async () => {
+    const text = "same ".repeat(500);
+    const first = await upload(fixture, "z", text);
+    expect(names(first.body)).toEqual(["z"]);
+    const again = await upload(fixture, "b", text);
+    expect(again.status).toBe(200);
+    expect(again.body).toEqual({ ...first.body, names: ["z", "b"] } as typeof first.body);
+    expect((await upload(fixture, "b", text)).body).toEqual(again.body);
+    expect((await upload(fixture, "z", text)).status).toBe(200);
+    for (const key of [first.body.id, "z", "b"]) expect((await find(key)).body).toEqual(again.body);
+    expect((await call(fixture, "GET", "/api/datasets/b/preview?limit=4")).body).toMatchObject({ text: "same" });
+    expect((await call(fixture, "GET", "/api/datasets")).body.data[0]).toEqual(again.body);
+    expect(filesOnDisk()).toHaveLength(2); // the sample and this one
+    const run = await call(fixture, "POST", "/api/runs", { dataset: "b" });
+    expect(run.body).toMatchObject({ dataset_id: first.body.id, config: { dataset: "b" } });
+    expect((await call(fixture, "POST", "/api/plan", { dataset: "b" })).status).toBe(200);
+  });
+
+  test("are all gone when one is deleted, and their names free", async () => {
+    const { body } = await upload(fixture, "a", "same");
+    await upload(fixture, "b", "same");
+    expect((await upload(fixture, "b", "other")).status).toBe(409);
+    expect((await upload(fixture, "b", "other")).body.detail).toContain(body.id);
+    expect((await call(fixture, "DELETE", "/api/datasets/b")).status).toBe(204);
+    for (const key of [body.id, "a", "b"]) expect((await find(key)).status).toBe(404);
+    expect((await upload(fixture, "b", "other")).status).toBe(201);
+    expect((await upload(fixture, "a", "same")).status).toBe(201);
+  });
+
+  test("may be the sample's, which stays", async () => {
+    expect((await upload(fixture, "mine", SAMPLE)).status).toBe(200);
+    expect((await call(fixture, "DELETE", "/api/datasets/mine")).status).toBe(409);
+    expect((await find("mine")).body.name).toBe("sample");
+  });
+
+  test("may be those of a sample that is to be", async () => {
+    const { db } = fixture.reverie;
+    db.$client.exec("update datasets set name = 'mine'; update dataset_names set name = 'mine'");
+    await fixture.boot();
+    expect(names((await find("sample")).body)).toEqual(["mine", "sample"]);
+    expect((await call(fixture, "DELETE", "/api/datasets/mine")).status).toBe(409);
+    expect(filesOnDisk()).toHaveLength(1);
+  });
+
+  test("are a hundred names at most", async () => {
+    for (let i = 0; i < 100; i++) await upload(fixture, `n${i}`, "same");
+    expect((await upload(fixture, "n100", "same")).status).toBe(409);
+    expect((await upload(fixture, "n99", "same")).status).toBe(200);
+  });
+});
+
+test("datasets of a database from before names had a table are found by name", () => {
+  const { $client } = fixture.reverie.db;
+  const { sql } = migrations().find(({ tag }) => tag.endsWith("dataset_names"))!;
+  $client.exec("drop table dataset_names");
+  for (const statement of sql.split("--> statement-breakpoint")) $client.exec(statement);
+  expect(fixture.reverie.datasets.find("sample")?.names).toEqual(["sample"]);
 });
 
 test("the same bytes at the same time are one dataset", async () => {
@@ -65,6 +121,10 @@ describe("is refused, and nothing left behind:", () => {
     ["another charset", "x", "a", "text/plain; charset=latin1", 415, "utf-8"],
     ["other bytes under a taken name", "sample", "a", "text/plain", 409, "sample"],
     ["a name that is none", "a%2Fb", "a", "text/plain", 400, "query"],
+    ["a name with a line break", "a%0Ab", "a", "text/plain", 400, "query"],
+    ["a name with a NUL", "a%00", "a", "text/plain", 400, "NUL"],
+    ["a name that turns the text around", "a%E2%80%AEtxt.exe", "a", "text/plain", 400, "query"],
+    ["a name with a line separator", "a%E2%80%A8b", "a", "text/plain", 400, "query"],
     ["a name that no client can ask for", "..", "a", "text/plain", 400, "query"],
     ["a client that goes away", "x", failing, "text/plain", 500, ""],
   ])("%s", async (_, name, body, type, status, detail) => {

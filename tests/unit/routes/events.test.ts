@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Fixture } from "../runs/fixture.ts";
-import { call } from "./http.ts";
+import { call, upload } from "./http.ts";
 
 let fixture: Fixture;
 let id: string;
@@ -15,7 +15,7 @@ afterEach(() => fixture.close());
 interface Message {
   id: number;
   event: string;
-  data: { type: string; run_id: string; sequence: number; timestamp: string; data: Record<string, unknown> };
+  data: { type: string; run_id: string | null; sequence: number; timestamp: string; data: Record<string, unknown> };
 }
 
 /** Parses what an SSE client would dispatch. */
@@ -88,14 +88,15 @@ describe("a stream", () => {
     await reader.cancel();
   });
 
-  test("of a run that is deleted ends", async () => {
+  test("of a run that is deleted says so, and ends", async () => {
     fixture.reverie.runner.act("pause", id);
     fixture.trainer.ended("paused", 10);
     const reader = (await open(`/api/runs/${id}/events`)).body!.getReader();
     await readUntil(reader, (all) => all.length === 4);
-    const end = reader.read();
+    const last = readUntil(reader, (all) => all.length === 1);
     await fixture.reverie.runner.remove(id);
-    expect((await end).done).toBe(true);
+    expect((await last)[0].event).toBe("run.deleted");
+    expect((await reader.read()).done).toBe(true);
   });
 
   test("nobody reads costs nothing and holds up nobody", async () => {
@@ -146,17 +147,16 @@ describe("a reconnection", () => {
     expect(await (await follow(`?after=${more["last-event-id"]}`)).text()).toBe(`: reset\n\n${whole}`);
   });
 
-  test("with the id of an event that was deleted with its run gets no reset", async () => {
+  test("with the id of an event that is gone gets no reset: the log has given it", async () => {
     fixture.trainer.ended("succeeded", 10);
     const seen = fixture.reverie.events.lastSequence();
-    await fixture.reverie.runner.remove(id);
+    fixture.reverie.db.$client.exec("delete from events");
     await fixture.boot();
     const other = await fixture.run();
     const reader = (await open("/api/events", { "last-event-id": String(seen) })).body!.getReader();
     const text = new TextDecoder().decode((await reader.read()).value);
     expect(text).not.toContain("reset");
-    expect(messages(text).every((message) => message.id > seen)).toBe(true);
-    expect(messages(text).at(-1)?.data.run_id).toBe(other);
+    expect(messages(text)[0]).toMatchObject({ id: seen + 1, data: { run_id: other } });
     await reader.cancel();
   });
 });
@@ -218,6 +218,69 @@ test("a page of a list holds no more than an answer may, and the next goes on", 
     after = page.body.next_cursor;
   }
   expect(seen).toEqual(Array.from({ length: 12 }, (_, n) => n));
+});
+
+describe("what changes outside a run's life is told:", () => {
+  const told = async () => {
+    const page = await call<{ data: Message["data"][] }>(fixture, "GET", "/api/events?format=json&order=desc&limit=1");
+    const [{ type, run_id, data: { request_id, ...data } }] = page.body.data;
+    expect(request_id).toEqual(expect.any(String));
+    return { type, run_id, data };
+  };
+
+  test("a run's new name, and its deletion, which outlives it", async () => {
+    await call(fixture, "PATCH", `/api/runs/${id}`, { name: "new" });
+    expect(await told()).toEqual({ type: "run.updated", run_id: id, data: { name: "new", changed: { name: "new" } } });
+    fixture.trainer.ended("succeeded", 10);
+    await call(fixture, "DELETE", `/api/runs/${id}`);
+    const deleted = { type: "run.deleted", run_id: id, data: { name: "new" } };
+    expect(await told()).toEqual(deleted as unknown as Awaited<ReturnType<typeof told>>);
+    await fixture.reverie.removals.settle();
+    expect(fixture.events(id).map(({ type }) => type)).toEqual(["run.deleted"]);
+    await fixture.boot();
+    expect(await told()).toMatchObject(deleted);
+  });
+
+  test("a dataset, once, and its deletion", async () => {
+    const { body } = await upload(fixture, "mine", "abc");
+    const { id: datasetId } = body;
+    const facts = { id: datasetId, name: "mine", bytes: 3, characters: 3, documents: 1 };
+    expect(await told()).toEqual({ type: "dataset.created", run_id: null, data: facts } as never);
+    const { sequence } = fixture.reverie.events.list({}, { after: null, limit: 1, order: "desc" })[0];
+    await upload(fixture, "second", "abc");
+    expect(fixture.reverie.events.lastSequence()).toBe(sequence);
+    await call(fixture, "DELETE", "/api/datasets/second");
+    const gone = { id: datasetId, name: "mine", names: ["mine", "second"] };
+    expect(await told()).toEqual({ type: "dataset.deleted", run_id: null, data: gone } as never);
+  });
+
+  test("in the stream of all runs as it happens, and to no follower of a run but of that one", async () => {
+    const ofAll = (await open(`/api/events?after=${fixture.reverie.events.lastSequence()}`)).body!.getReader();
+    const ofRun = (await open(`/api/runs/${id}/events?after=${fixture.events(id).at(-1)!.sequence}`)).body!.getReader();
+    const runEvents = readUntil(ofRun, (all) => all.at(-1)?.event === "run.deleted");
+    await upload(fixture, "mine", "abc");
+    await call(fixture, "DELETE", "/api/datasets/mine");
+    await call(fixture, "PATCH", `/api/runs/${id}`, { priority: 1 });
+    await call(fixture, "POST", `/api/runs/${id}/pause`);
+    fixture.trainer.ended("paused", 10);
+    await call(fixture, "DELETE", `/api/runs/${id}`);
+    const ofOne = ["run.updated", "run.paused", "run.deleted"];
+    expect((await runEvents).map(({ event }) => event)).toEqual(ofOne);
+    expect((await ofRun.read()).done).toBe(true); // and then nothing more will come
+    expect((await open(`/api/runs/${id}/events`)).status).toBe(404);
+    const all = await readUntil(ofAll, (all) => all.at(-1)?.event === "run.deleted");
+    expect(all.map(({ event }) => event)).toEqual(["dataset.created", "dataset.deleted", ...ofOne]);
+    await ofAll.cancel();
+  });
+
+  test("what a refused request would have changed is not", async () => {
+    const before = fixture.reverie.events.lastSequence();
+    await upload(fixture, "sample", "abc");
+    await call(fixture, "DELETE", "/api/datasets/sample");
+    await call(fixture, "DELETE", `/api/runs/${id}`);
+    await call(fixture, "PATCH", `/api/runs/${id}`, { name: "" });
+    expect(fixture.reverie.events.lastSequence()).toBe(before);
+  });
 });
 
 test("several types are one list, in order", async () => {

@@ -151,3 +151,30 @@ test("GitHub's ping is answered and starts nothing", async () => {
   expect((await github("wrong", { event: "ping" })).status).toBe(401);
   expect(runs()).toEqual([]);
 });
+
+describe("a key that JavaScript would swallow is refused, not dropped:", () => {
+  const add = (json: string) =>
+    call(fixture, "POST", "/api/hooks", json.replace("{", '{"name":"nightly",'), {
+      "content-type": "application/json",
+    });
+
+  test.each([
+    ['{"run":{"__proto__":{"max_steps":5}}}', "run.__proto__"],
+    ['{"run":{"tags":{"__proto__":"a"}}}', "run.tags.__proto__"],
+    ['{"run":{},"map":{"__proto__":"$.dataset"}}', "map.__proto__"],
+    ['{"run":{},"map":{"constructor":"$.dataset"}}', "map.constructor"],
+    ['{"run":{"name":"a\\u0007"}}', "run.name"],
+  ])("%s", async (json, path) => {
+    const { status, body } = await add(json);
+    expect(status).toBe(400);
+    expect(body.errors.map(({ path }) => path)).toEqual([path]);
+  });
+
+  test("in what a delivery brings", async () => {
+    const secret = await addHook("standard", { run: { dataset: "sample" }, map: { tags: "$.labels" } });
+    const { status, body } = await standard(secret, { body: '{"labels":{"a":"1","__proto__":"2"}}' });
+    expect(status).toBe(422);
+    expect(body.errors.map(({ path }) => path)).toEqual(["tags.__proto__"]);
+    expect(runs()).toEqual([]);
+  });
+});

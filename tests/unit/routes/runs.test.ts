@@ -76,6 +76,60 @@ test("runs are filtered by status and tags, renamed and retagged", async () => {
   expect((await call(fixture, "PATCH", `/api/runs/${first}`, { status: "failed" })).status).toBe(400);
 });
 
+describe("names and tags that would mislead or vanish are refused by field:", () => {
+  const raw = (json: string) => call(fixture, "POST", "/api/runs", json, { "content-type": "application/json" });
+  test.each<[string, string, string]>([
+    ["a line break", '{"dataset":"sample","name":"a\\nb"}', "name"],
+    ["a line break at the end", '{"dataset":"sample","name":"a\\n"}', "name"],
+    ["an escape sequence", '{"dataset":"sample","name":"\\u001b[31mred"}', "name"],
+    ["DEL", '{"dataset":"sample","name":"a\\u007f"}', "name"],
+    ["a turn of direction", '{"dataset":"sample","name":"a\\u202etxt"}', "name"],
+    ["a tag with a line break", '{"dataset":"sample","tags":{"a\\nb":"1"}}', "tags.a\nb"],
+    ["a tag named __proto__", '{"dataset":"sample","tags":{"__proto__":"1"}}', "tags.__proto__"],
+    ["a field named __proto__", '{"dataset":"sample","__proto__":{"name":"x"}}', ""],
+    [
+      "65 tags",
+      JSON.stringify({ dataset: "sample", tags: Object.fromEntries([...Array(65).keys()].map((n) => [n, ""])) }),
+      "tags",
+    ],
+  ])("%s", async (_, json, path) => {
+    const { status, body } = await raw(json);
+    expect(status).toBe(400);
+    expect(body.errors.map(({ path }) => path)).toEqual([path]);
+    const id = await fixture.run({ tags: { kept: "1" } });
+    const { name, tags } = JSON.parse(json);
+    if (name === undefined && tags === undefined) return;
+    const changed = await call(fixture, "PATCH", `/api/runs/${id}`, json.replace('"dataset":"sample",', ""), {
+      "content-type": "application/json",
+    });
+    expect([changed.status, changed.body.errors.map(({ path }) => path)]).toEqual([400, [path]]);
+    expect((await get(`/api/runs/${id}`)).body).toMatchObject({ tags: { kept: "1" } });
+  });
+
+  test("others are kept as they are, whatever they mean to JavaScript", async () => {
+    const tags = { constructor: "a", toString: "b", "": undefined, "ünï 🐍": "c" };
+    const { status, body } = await post("/api/runs", { dataset: "sample", name: " naïve 名前 👩‍🚀 ", tags });
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ name: "naïve 名前 👩‍🚀", tags: { constructor: "a", toString: "b", "ünï 🐍": "c" } });
+  });
+});
+
+test("a change of a run is told, with what changed, and what is so already is no change", async () => {
+  const id = await fixture.run({ tags: { team: "a" } });
+  const patch = (body: object) => call(fixture, "PATCH", `/api/runs/${id}`, body);
+  const updates = () =>
+    fixture.events(id).filter(({ type }) => type === "run.updated").map(({ data: { request_id: _, ...data } }) => data);
+  await patch({});
+  await patch({ name: "sample", tags: { team: "a" }, priority: 0 });
+  expect(updates()).toEqual([]);
+  await patch({ name: "new", tags: { team: "a" } });
+  await patch({ priority: 5, tags: {} });
+  expect(updates()).toEqual([
+    { name: "new", changed: { name: "new" } },
+    { name: "new", changed: { tags: {}, priority: 5 } },
+  ]);
+});
+
 test("actions answer 202, and 409 where they mean nothing", async () => {
   const id = await fixture.run();
   expect((await post(`/api/runs/${id}/resume`)).status).toBe(409);

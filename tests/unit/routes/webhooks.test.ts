@@ -231,3 +231,22 @@ test("the OpenAPI document describes them", async () => {
   expect(of("/{id}/deliveries/{delivery_id}/redeliver")).toEqual(["post"]);
   expect(of("/{id}/ping")).toEqual(["post"]);
 });
+
+test("a webhook may subscribe to what changes outside a run's life, and others hear nothing of it", async () => {
+  await using receiver = await Receiver.listen();
+  const datasets = await add(receiver.url, ["dataset.created", "run.deleted"]);
+  const others = await add(receiver.url, ["run.succeeded", "run.failed"]);
+  const dataset = await call(fixture, "POST", "/api/datasets?name=mine", "abc", { "content-type": "text/plain" });
+  const id = await fixture.run();
+  fixture.trainer.ended("cancelled", 0);
+  await fixture.reverie.runner.remove(id);
+  await done(datasets.id, 2);
+  const dataOf = (type: string) => receiver.received.find(({ body }) => body.type === type)?.body.data;
+  expect(dataOf("dataset.created")).toMatchObject({
+    id: dataset.body.id,
+    run_id: null,
+    sequence: expect.any(Number),
+  });
+  expect(dataOf("run.deleted")).toMatchObject({ run_id: id });
+  expect((await list(others.id)).body.data).toEqual([]);
+});

@@ -39,7 +39,7 @@ test("a deleted run is gone at once; its points and events go in slices, and no 
   for (; count("removals") > 0; turns++) await nextTurn();
   expect(turns).toBeGreaterThan(10);
   expect([count("train_points"), count("val_points"), count("run_keys")]).toEqual([STEPS, STEPS, 1]);
-  expect(fixture.events(id)).toEqual([]);
+  expect(fixture.events(id).map(({ type }) => type)).toEqual(["run.deleted"]);
   expect(fixture.events(other)).toHaveLength(1000);
 });
 
@@ -51,7 +51,8 @@ test("a removal that the end of the process cut off is continued by the next sta
   expect(count("train_points")).toBeGreaterThan(0);
   await fixture.boot();
   await fixture.reverie.removals.settle();
-  expect(["train_points", "val_points", "events", "run_keys", "removals"].map(count)).toEqual([0, 0, 0, 0, 0]);
+  expect(["train_points", "val_points", "events", "run_keys", "removals"].map(count)).toEqual([0, 0, 1, 0, 0]);
+  expect(fixture.events(id).map(({ type }) => type)).toEqual(["run.deleted"]);
 });
 
 test("what is told of a deletion outlives the run, and no later run gets the points of a deleted one", async () => {
@@ -62,6 +63,6 @@ test("what is told of a deletion outlives the run, and no later run gets the poi
   const next = await fixture.run();
   metrics.setValPoint(next, { step: 7, loss: 1, perplexity: 2, bpb: 3 });
   await removals.settle();
-  expect(fixture.events(id).map(({ data }) => data)).toEqual([{ deleted: true }]);
+  expect(fixture.events(id).map(({ data }) => data)).toEqual([{ name: "sample" }, { deleted: true }]);
   expect(db.$client.prepare("select step from val_points").pluck().all()).toEqual([7]);
 });

@@ -479,7 +479,7 @@ describe("what is refused", () => {
     await fixture.reverie.removals.settle();
     expect(fixture.reverie.runs.find(id)).toBeUndefined();
     expect(checkpoints.ofRun(id)).toEqual([]);
-    expect(fixture.events(id)).toEqual([]);
+    expect(fixture.events(id).map(({ type }) => type)).toEqual(["run.deleted"]);
     expect(fixture.points(id, ["train/loss"], 0, 100).get("train/loss")!.steps).toEqual([]);
     expect(existsSync(checkpoints.runFolder(id))).toBe(false);
   });
