@@ -11,7 +11,7 @@ function isCompressible(type: string): boolean {
   return COMPRESSIBLE_CONTENT_TYPE_REGEX.test(type) || type.startsWith("application/x-ndjson");
 }
 
-/** Compresses answers for who takes that; those marked `no-transform` (files with ranges and hashes) stay as they are. */
+/** Compresses answers for clients that accept it; those marked `no-transform` (files with ranges and hashes) stay as they are. */
 export const compressAnswers: MiddlewareHandler<AppEnv> = compress({
   threshold: MIN_BYTES,
   contentTypeFilter: isCompressible,
@@ -48,7 +48,7 @@ export const leaveUnsentBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (c.req.method === "HEAD") await c.res.body?.cancel();
 };
 
-/** What was read of a body already, then the rest of it. */
+/** A body of which a part was read already: that part, then the rest. */
 function joined(head: Uint8Array<ArrayBuffer>[], reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>) {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {

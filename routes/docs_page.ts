@@ -152,7 +152,7 @@ function body({ requestBody }: Operation, document: ApiDocument): Html | "" {
   }`;
 }
 
-/** What only this operation answers; the refusals that many share are explained once. */
+/** The answers that only this operation gives; the refusals that many share are explained once. */
 function answers({ responses = {} }: Operation): Html {
   const own: Html[] = [];
   const shared: Html[] = [];

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import type { EventType } from "#src/db/schema.ts";
 import { HEARTBEAT_MS, type RunEvent as LoggedEvent } from "#src/runs/event_log.ts";
 
-/** What each type of event carries in `data`: a new type is one entry here. */
+/** The `data` of each type of event: a new type is one entry here. */
 
 const Step = z.int().describe("Updates made.");
 const Loss = z.number().nullable();
@@ -78,7 +78,7 @@ export const EVENT_DATA = {
     about: "The model wrote a text.",
     data: z.object({
       step: Step,
-      prompt: z.string().describe("What it went on from."),
+      prompt: z.string().describe("The text that it continues."),
       text: z.string().describe("What it wrote."),
       ignored: z.string().optional().describe(
         "Characters of the prompt that the vocabulary lacks, each once, in the order they come; absent if there are none.",

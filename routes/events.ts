@@ -102,7 +102,7 @@ export function eventRoutes({ events, runs }: Reverie) {
     return { object: "list" as const, data, has_more: hasMore, next_cursor };
   }
 
-  /** Where a stream begins. A reconnecting browser sends both, and the header is the newer one. */
+  /** Gives the sequence at which a stream begins. A reconnecting browser sends both, and the header is the newer one. */
   function startOf(query: EventQuery, headers: EventHeaders): { after: number; isReset: boolean } {
     const after = headers["last-event-id"] ?? query.after ?? 0;
     const isReset = after > events.lastSequence();

@@ -5,13 +5,13 @@ import type { BodyPlaces, Place } from "./body_places.ts";
 
 /** GitHub's deliveries have at most 25 MB, and one that is refused is not sent again. */
 export const MAX_HOOK_BODY_BYTES = 25 * 2 ** 20;
-/** Of these there may be as many as there are connections; nearly all deliveries are smaller. */
+/** There may be as many bodies up to this size as there are connections; nearly all deliveries are smaller. */
 const SMALL_BYTES = 64 * 1024;
 const MAX_BODY_MS = 30_000;
 
 export interface BodyReading {
   request: Request;
-  /** Who sends it: places are shared out by address. */
+  /** The sender's address: places are shared out by it. */
   address: string;
   places: BodyPlaces;
   /** Sees every piece as it comes. */
@@ -43,7 +43,7 @@ export async function withHookBody<T>(reading: BodyReading, use: (body: Uint8Arr
   }
 }
 
-/** What has come of a body. */
+/** The part of a body that has come so far. */
 class GrowingBody {
   #buffer = new Uint8Array(0);
   #sizeBytes = 0;

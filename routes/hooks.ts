@@ -23,7 +23,8 @@ import {
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import { MAX_HOOK_BODY_BYTES, withHookBody } from "./hook_body.ts";
-import { readRotation, rotate, RotationFields } from "./rotation.ts";
+import { optionalJson } from "./json_input.ts";
+import { rotate, Rotation, RotationFields } from "./rotation.ts";
 
 const HookName = z.string().regex(
   /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$/,
@@ -217,7 +218,7 @@ export function hookRoutes(reverie: Reverie) {
 
   app.openapi(rotateSecret, async (c) => {
     const { id } = c.req.valid("param");
-    const { overlap_seconds } = readRotation(c, c.req.valid("json"));
+    const { overlap_seconds } = optionalJson(c, Rotation, c.req.valid("json"));
     const { body } = await createOnce(c, reverie, () => {
       const { hook, secret, oldSecretExpiresAt } = hooks.rotate(id, overlap_seconds);
       return { status: 200, body: { ...show(hook), secret, old_secret_expires_at: oldSecretExpiresAt } };

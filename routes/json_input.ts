@@ -1,5 +1,6 @@
-import type { MiddlewareHandler } from "hono";
-import { BadRequestError } from "#src/errors.ts";
+import type { z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { BadRequestError, UnsupportedMediaTypeError } from "#src/errors.ts";
 import { decodeUtf8, parseJsonText, whyNotStorable } from "#src/runs/json_text.ts";
 import type { AppEnv } from "./common.ts";
 
@@ -25,3 +26,13 @@ export const checkJsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   }
   await next();
 };
+
+/**
+ * The body of a route that may go without one, and then has its schema's defaults: without a body nothing was validated.
+ * @throws {UnsupportedMediaTypeError} if there is a body that is not JSON
+ */
+export function optionalJson<S extends z.ZodType>(c: Context<AppEnv>, schema: S, body: unknown): z.output<S> {
+  const type = c.req.header("content-type");
+  if (type !== undefined && !isJson(type)) throw new UnsupportedMediaTypeError(type, "application/json");
+  return schema.parse(body);
+}

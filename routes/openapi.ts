@@ -28,8 +28,7 @@ const TAG_OF_PATH: [pattern: RegExp, tag: string][] = [
   [/\/metrics$|^\/api\/metrics/, "Metrics"],
   [/\/events$/, "Events"],
   [/\/checkpoints/, "Checkpoints"],
-  [/^\/api\/(runs|plan|sweeps)/, "Runs"],
-  [/^\/(v1|api\/(models|tokenizers))/, "Models"],
+  [/^\/api\/(runs|plan)/, "Runs"],
   [/^\/(api\/)?hooks/, "Inbound webhooks"],
   [/^\/api\/webhooks/, "Outbound webhooks"],
   [/^\/api\/session/, "Session"],
@@ -41,7 +40,6 @@ const TAGS: Record<string, string> = {
   "Metrics": "Curves of a run, and the server's own metrics for Prometheus.",
   "Events": "What happens to runs, as a list or as a stream of server-sent events.",
   "Checkpoints": "A run's weights at a step, and their files.",
-  "Models": "What trained models answer.",
   "Inbound webhooks": "Signed requests from elsewhere that start runs.",
   "Outbound webhooks": "Events that are posted to other servers.",
   "Session": "A browser's sign-in.",
@@ -88,7 +86,7 @@ export function describeApi(app: OpenAPIHono<AppEnv>): ApiDocument {
     name,
     description,
   }));
-  document.components = { ...document.components, headers: headerComponents(), responses: refusalComponents() };
+  document.components = { ...document.components, headers: HEADERS, responses: refusalComponents() };
   const bodies = [...operationsOf(document)].map(({ operation }) => operation.requestBody);
   bodies.forEach(sayDefaults);
   for (const name of reachable(document, bodies)) sayDefaults(document.components.schemas?.[name]);
@@ -162,10 +160,6 @@ function refusalComponents() {
       content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
     }]),
   );
-}
-
-function headerComponents(): NonNullable<NonNullable<ApiDocument["components"]>["headers"]> {
-  return HEADERS;
 }
 
 /** Names of the schemas that `parts` refer to, and of those that these refer to. */

@@ -1,13 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import { UnsupportedMediaTypeError } from "#src/errors.ts";
 import { MAX_OLD_SECRETS, MAX_OVERLAP_SECONDS } from "#src/runs/old_secrets.ts";
-import { type AppEnv, IdempotencyHeader, IdParam } from "./common.ts";
-import { isJson } from "./json_input.ts";
+import { IdempotencyHeader, IdParam } from "./common.ts";
 
 /** A new secret for a hook or a webhook: the same in both. */
 
-const Rotation = z.strictObject({
+export const Rotation = z.strictObject({
   overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).default(86_400).openapi({
     description: "How long the secret before stays valid; 0 ends it, and all before it, at once.",
   }),
@@ -36,11 +33,4 @@ export function rotate(direction: "inbound" | "outbound") {
       body: { content: { "application/json": { schema: Rotation, example: { overlap_seconds: 86_400 } } } },
     },
   };
-}
-
-/** The body, or the defaults if there is none. @throws {UnsupportedMediaTypeError} */
-export function readRotation(c: Context<AppEnv>, body: unknown): z.output<typeof Rotation> {
-  const type = c.req.header("content-type");
-  if (type !== undefined && !isJson(type)) throw new UnsupportedMediaTypeError(type, "application/json");
-  return Rotation.parse(body);
 }

@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { BadRequestError, UnsupportedMediaTypeError } from "#src/errors.ts";
+import { BadRequestError } from "#src/errors.ts";
 import { RunRequest } from "#src/train/config.ts";
 import {
   type AppEnv,
@@ -16,7 +16,7 @@ import {
   problems,
 } from "./common.ts";
 import { EVENT_STREAM } from "./event_schema.ts";
-import { isJson } from "./json_input.ts";
+import { optionalJson } from "./json_input.ts";
 import { negotiate } from "./negotiate.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import type { RunRow } from "#src/runs/run_store.ts";
@@ -205,12 +205,7 @@ export function runRoutes(reverie: Reverie) {
 
   app.openapi(steps, async (c) => {
     const { id } = c.req.valid("param");
-    const type = c.req.header("content-type");
-    // Without a body nothing was validated, and the defaults hold.
-    if (type !== undefined && !isJson(type)) {
-      throw new UnsupportedMediaTypeError(type, "application/json");
-    }
-    const limits = CallLimits.parse(c.req.valid("json"));
+    const limits = optionalJson(c, CallLimits, c.req.valid("json"));
     if (negotiate(c, ["application/json", "text/event-stream"]) === "text/event-stream") {
       return streamSteps(c, reverie, id, limits);
     }

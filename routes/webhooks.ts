@@ -17,7 +17,8 @@ import {
   problems,
 } from "./common.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
-import { readRotation, rotate, RotationFields } from "./rotation.ts";
+import { optionalJson } from "./json_input.ts";
+import { rotate, Rotation, RotationFields } from "./rotation.ts";
 
 const RETRY_DAYS = Math.round(RETRY_DELAYS_MS.reduce((sum, ms) => sum + ms, 0) / 86_400_000);
 
@@ -219,7 +220,7 @@ export function webhookRoutes(reverie: Reverie) {
 
   app.openapi(rotateSecret, async (c) => {
     const { id } = c.req.valid("param");
-    const { overlap_seconds } = readRotation(c, c.req.valid("json"));
+    const { overlap_seconds } = optionalJson(c, Rotation, c.req.valid("json"));
     const { body } = await createOnce(c, reverie, () => {
       const { endpoint, secret, oldSecretExpiresAt } = webhooks.rotate(id, overlap_seconds);
       return { status: 200, body: { ...show(endpoint), secret, old_secret_expires_at: oldSecretExpiresAt } };

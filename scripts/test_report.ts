@@ -15,7 +15,7 @@ export interface BunRun {
   report: string | null;
   /** Test files that had to run, relative to the root; empty where the user chose some. */
   files: readonly string[];
-  /** What tests noted of themselves, a line each. */
+  /** Names of tests that noted that they could not run, a line each. */
   notRun: string;
 }
 

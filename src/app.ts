@@ -97,14 +97,14 @@ export function createApp(
   const authenticated = authenticate(auth);
   app.use("/metrics", authenticated);
   app.use("/api/*", async (c, next) => {
-    // Who signs in has nothing to show yet, and who signs out may have nothing that is good.
+    // A client that signs in has no credential yet, and one that signs out may have none that is valid.
     const isOpen = reverie.tokens.length > 0 && c.req.path === "/api/session" &&
       ["POST", "DELETE"].includes(c.req.method);
     return isOpen ? await next() : await authenticated(c, next);
   });
   app.use("/api/*", refuseUnknownParameters(app));
 
-  // Behind that: who may not ask has nothing read.
+  // After authentication: nothing is read from a client that may not ask.
   const limit = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: () => {

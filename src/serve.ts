@@ -58,7 +58,7 @@ async function start(openTrainer: () => TrainerPort, patience: PatienceLimits): 
   }
 }
 
-/** What an operator would change. */
+/** The setting of each limit, for the operator. */
 const SETTINGS = {
   maxConnections: "REVERIE_MAX_CONNECTIONS",
   maxConnectionsPerAddress: "REVERIE_MAX_CONNECTIONS_PER_ADDRESS",

@@ -1,4 +1,7 @@
-/** The files beside `tokenizer.json` that say how to read it, for both halves: the trainer writes them, and the service derives those that checkpoints of older versions lack. */
+/**
+ * The files beside `tokenizer.json` that say how to read it, for both halves: the trainer writes them, and the service
+ * derives those that checkpoints of older versions lack.
+ */
 
 export const TOKENIZER_CONFIG = "tokenizer_config.json";
 

@@ -212,7 +212,7 @@ export const hook_runs = sqliteTable("hook_runs", {
   created_at: text().notNull(),
 }, (table) => [primaryKey({ columns: [table.hook_name, table.scheme, table.delivery_id] })]);
 
-/** What `rotate` replaced and is valid for a while, of hooks and of webhooks: the owner is in either table. */
+/** Secrets that `rotate` replaced and that stay valid for a while; the owner is a hook or a webhook. */
 export const old_secrets = sqliteTable("old_secrets", {
   id: integer().primaryKey({ autoIncrement: true }),
   owner_id: text().notNull(),

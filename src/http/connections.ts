@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { isLoopbackAddress, networkOf } from "../network_address.ts";
 import type { ConnectionLimits } from "./limits.ts";
 
-/** No log is filled by whoever keeps knocking. */
+/** Refusals are logged no more often than this, so that repeated attempts cannot fill the log. */
 const REPORT_EVERY_MS = 60_000;
 
 export interface RefusedConnections {
@@ -25,7 +25,7 @@ export function limitConnections(
   let count = 0;
   let reportedAt = -Infinity;
   const refuse = (socket: Socket, address: string, limit: RefusedConnections["limit"]) => {
-    // Whatever comes of a client that has just been closed is nobody's error.
+    // An error of a connection that we have just closed concerns nobody.
     socket.on("error", () => {}).destroy();
     count++;
     if (performance.now() - reportedAt < REPORT_EVERY_MS) return;

@@ -2,23 +2,23 @@
 export interface ConnectionLimits {
   /** One more is closed at once. */
   maxConnections: number;
-  /** Of these, from one address: an IPv4 address or an IPv6 /64. Loopback is never counted: a proxy, or the owner. */
+  /** The max from one address (an IPv4 address or an IPv6 /64). Loopback is not counted: it is a proxy, or the owner. */
   maxConnectionsPerAddress: number;
 }
 
 /** How long a client may keep a connection waiting, and how much of what nobody reads it may send. */
 export interface PatienceLimits {
-  /** An idle connection stays open for so long: longer than the 60 s for which nginx and others keep theirs. */
+  /** An idle connection stays open for this long: longer than the 60 s for which nginx and others keep theirs. */
   keepAliveMs: number;
   /** A request's head has come by then, counted from the connection's start or from the head's first byte. */
   headMs: number;
-  /** A body of which nothing comes for so long, while we would read, ends its connection. One that moves may take hours. */
+  /** A body of which nothing comes for this long, while we would read, ends its connection. One that moves may take hours. */
   bodyStallMs: number;
-  /** What is left of an announced body that nobody wants, up to so much, is read to keep the connection. */
+  /** The rest of an announced body that nobody wants is read, up to this size, to keep the connection. */
   maxDiscardedBytes: number;
   /** Past that the connection ends, but not before the client had a chance to read its answer: as nginx lingers. */
   lingerMs: number;
-  /** Nothing came for so long: the client has read its answer, or never will. */
+  /** If nothing comes for this long, the client has read its answer or never will. */
   lingerStallMs: number;
   maxLingerBytes: number;
 }

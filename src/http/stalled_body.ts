@@ -32,9 +32,10 @@ export function endStalledBody(
   outgoing.once("close", stop);
 }
 
-/** Whoever reads the body learns that it broke off once the client has its answer. */
+/** The body's reader learns that it broke off once the client has its answer. */
 async function answerAndEnd(incoming: IncomingMessage, outgoing: ServerResponse, response: Response): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer());
+  if (outgoing.headersSent) return; // the route answered meanwhile, and a second head would throw
   outgoing.once("close", () => incoming.destroy(Object.assign(new Error("the body stalled"), { code: "ECONNRESET" })));
   outgoing.setHeader("connection", "close");
   outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(body);

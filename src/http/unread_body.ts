@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { HttpLimits } from "./limits.ts";
+import type { PatienceLimits } from "./limits.ts";
 
 /** Connections that have had their last answer: what comes on them is read and thrown away. */
 const ended = new WeakSet<Socket>();
@@ -14,10 +14,10 @@ export function isAfterTheEnd({ socket }: IncomingMessage): boolean {
 /**
  * Sees to a request's body that nobody has read when the answer's head is about to be written, whatever the answer is.
  * Left alone, it stands before the next request on the connection, which would never be read. A small rest is read and
- * thrown away, and the connection goes on. Otherwise the answer says `Connection: close`, and the connection lingers:
+ * thrown away, and the connection stays open. Otherwise the answer says `Connection: close`, and the connection lingers:
  * closed with bytes unread, the kernel would send a reset, and the client might lose the answer that it was sent.
  */
-export function settleBody(incoming: IncomingMessage, outgoing: ServerResponse, limits: HttpLimits): void {
+export function settleBody(incoming: IncomingMessage, outgoing: ServerResponse, limits: PatienceLimits): void {
   if (incoming.complete || incoming.destroyed || !announcesBody(incoming)) return;
   // Without listeners the stream lets go of what it gets. A reader may still have its hand on it, and would pause it.
   incoming.removeAllListeners("data").removeAllListeners("readable").on("error", () => {}).resume();
@@ -45,7 +45,7 @@ function keepUntilItsEnd(incoming: IncomingMessage): void {
  * Takes the place of what node:http calls once the last answer was written, which would close both directions at once.
  * Here ours is closed, and the client's is read to its end, within bounds.
  */
-function linger(incoming: IncomingMessage, limits: HttpLimits): void {
+function linger(incoming: IncomingMessage, limits: PatienceLimits): void {
   const { socket } = incoming;
   const destroy = () => socket.destroy();
   let bytes = 0;

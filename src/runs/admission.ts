@@ -41,7 +41,7 @@ export interface RunPlan {
   estimated_seconds: number | null;
   /** Why a run of this body would be refused. */
   problems: Refusal[];
-  /** What speaks against it without forbidding it. */
+  /** Drawbacks that do not forbid the run. */
   warnings: Refusal[];
   notes: string[];
 }
@@ -84,7 +84,7 @@ interface Judgement extends Admitted {
   corpus: CorpusFacts;
   /** Every reason why the run is impossible here. */
   problems: Refusal[];
-  /** Of these, the one about memory. */
+  /** The problem about memory, if it is among them. */
   shortage: Shortage | null;
 }
 

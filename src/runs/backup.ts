@@ -187,7 +187,7 @@ async function syncTree(folder: string): Promise<void> {
   await syncFolder(folder);
 }
 
-/** What the command prints. */
+/** The line that the command prints. */
 export function describeBackup(report: BackupReport, target: string): string {
   const { runs, datasets, checkpoints, bytes } = report;
   const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;

@@ -7,7 +7,7 @@ export interface Points {
   values: (number | null)[];
 }
 
-/** Where the points of a curve are. */
+/** The column that holds a curve's points. */
 export interface Source {
   table: "train_points" | "val_points";
   column: string;
@@ -67,7 +67,7 @@ export class Curve {
     this.range = first === undefined ? null : { first, last: end("desc")! };
   }
 
-  /** Every point, a slice at a time. @throws where the run is deleted meanwhile: its points are no longer whole */
+  /** Every point, a slice at a time. @throws if the run is deleted meanwhile: its points are no longer whole */
   *slices(): Generator<Points> {
     if (this.range === null) return;
     const { table, column, runKey } = this.source;
@@ -137,7 +137,7 @@ export class Curve {
     return points;
   }
 
-  /** Null where there is no point. */
+  /** Null if there is no point. */
   async #summarise(from: number, to: number, reading: Reading): Promise<Summary | null> {
     const { table, column, runKey } = this.source;
     const add = this.#prepare(

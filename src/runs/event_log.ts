@@ -46,7 +46,7 @@ const ENDS: readonly EventType[] = ["run.succeeded", "run.failed", "run.cancelle
 
 /** Rows of one read; 64 of a run's progress are more than a chunk holds. */
 const BATCH = 64;
-/** Of a page, as the events lie in the database. One of 100 samples of 100,000 tokens each would take 40 MB. */
+/** Max size of a page, counted as the events are stored. A page of 100 samples of 100,000 tokens each would take 40 MB. */
 export const PAGE_BYTES = 2 ** 20;
 /** More than this at once means that nobody looked for a while. */
 const MOST_NEW = 500;

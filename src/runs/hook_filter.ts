@@ -14,7 +14,7 @@ export interface HookFilter {
 export const DEFAULT_EVENTS: Record<HookScheme, string[]> = { standard: ["*"], github: ["push"] };
 
 /**
- * What a delivery is about: GitHub says so in X-GitHub-Event, Standard Webhooks in the payload's `type`. Who signs like
+ * Gives the event that a delivery is about: GitHub says it in X-GitHub-Event, Standard Webhooks in the payload's `type`. Who signs like
  * GitHub by hand and names no event pushes.
  */
 export function eventOf(scheme: HookScheme, headers: Headers, payload: unknown): string | null {
@@ -54,7 +54,7 @@ function isNull(hash: unknown): boolean {
   return typeof hash === "string" && /^0{40,64}$/.test(hash);
 }
 
-/** Where each of GitHub's events names its branch. */
+/** The path at which each of GitHub's events names its branch. */
 const BRANCH_PATHS: Record<string, string> = {
   pull_request: "$.pull_request.base.ref",
   pull_request_review: "$.pull_request.base.ref",

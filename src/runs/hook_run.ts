@@ -10,7 +10,7 @@ interface HookRun {
   map: Record<string, string>;
 }
 
-/** Throws what stands in the way of a run; `dataset` stands for the request's own where that is not known yet. */
+/** Throws why a run is impossible; `dataset` takes the place of the request's own if that is not known yet. */
 export type RunCheck = (request: RunRequest, dataset?: Dataset) => void;
 
 /**

@@ -120,7 +120,7 @@ export class HookStore {
 
   /**
    * Says whether a delivery could start the hook's run, as far as that is known before one comes.
-   * @throws {UnprocessableError}, {NoDeviceError} what stands in the way
+   * @throws {UnprocessableError}, {NoDeviceError} why it could not
    */
   check(hook: Hook): void {
     checkHookRun(hook, this.deps.checkRun);

@@ -24,7 +24,7 @@ export function parseJsonText(text: string): unknown {
   }
 }
 
-/** What keeps a JSON value from being stored and sent on as it is; null if nothing does. */
+/** Says why a JSON value cannot be stored and sent on as it is; null if it can. */
 export function whyNotStorable(root: unknown): string | null {
   const open: { value: unknown; depth: number }[] = [{ value: root, depth: 1 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -32,7 +32,7 @@ export interface ReverieOptions extends RunnerSettings {
   maxUploadBytes: number;
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   allowPrivateUrls: boolean;
-  /** Of webhook deliveries and of secrets that expire. */
+  /** The time for webhook deliveries and for secrets that expire. */
   clock?: Clock;
   log: Log;
   openTrainer: () => TrainerPort;

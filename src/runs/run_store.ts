@@ -84,7 +84,7 @@ export class RunStore {
   }
 
   /**
-   * What a step took at the end of the newest run here that did the same work in a step; null if there was none among
+   * How long a step took at the end of the newest run here that did the same work in a step; null if there was none among
    * the latest. Ms.
    */
   measuredStepMs(config: RunConfig, device: string): number | null {
@@ -118,7 +118,7 @@ export class RunStore {
   }
 }
 
-/** What of a configuration decides how long a step takes. */
+/** The part of a configuration that decides how long a step takes. */
 function workOf(config: RunConfig): string {
   return JSON.stringify(workloadOf(config));
 }

@@ -154,7 +154,7 @@ export class WebhookStore {
   }
 
   /**
-   * What has waited longest of what is due, but for those under way and endpoints that have enough under way. Each
+   * Gives the due delivery that has waited longest, except those under way and endpoints with enough under way. Each
    * endpoint is asked for its own first: one that answers nothing may have a hundred thousand waiting, which one query
    * for all would read through before it came to another's (0.5 s for 400,000).
    */
@@ -187,7 +187,7 @@ export class WebhookStore {
       null;
   }
 
-  /** Where to send and what to sign with, the newest secret first. @throws where the server's key has changed */
+  /** The URL to send to and the secrets to sign with, newest first. @throws if the server's key has changed */
   target(id: string): { url: string; secrets: string[] } {
     const { url, sealed_secret } = this.#row(id);
     return { url, secrets: [this.box.open(sealed_secret), ...this.oldSecrets.open(id)] };

@@ -20,7 +20,7 @@ import { ArenaReader, type GiveTurn, writeTensor } from "./weights.ts";
  * `trainer_state.json`, all else that resuming exactly takes. It appears under its name only when whole and on disk.
  */
 
-/** What `trainer_state.json` holds. Format 1 did not keep what evaluations had found. */
+/** The content of `trainer_state.json`. Format 1 did not keep what evaluations had found. */
 export const TrainerState = Progress.extend({
   format: z.literal([1, 2]),
   /** Updates made. */

@@ -1,18 +1,18 @@
 import { freemem } from "node:os";
 import process from "node:process";
 
-/** What this machine, or the container that the process is in, says of its memory. Bytes. */
+/** Memory as this machine, or the container that the process is in, reports it. Bytes. */
 export interface HostMemory {
-  /** What the system could still give. A container sees the whole machine's. */
+  /** Memory that the system could still give. A container sees the whole machine's. */
   available: number;
   /** The limit of the process's control group; a number past any memory, or 0 or undefined, if there is none. */
   constrained: number | undefined;
-  /** What this process has already. */
+  /** Memory that this process has already. */
   resident: number;
 }
 
 /**
- * What is left to everything but the run: the Worker's and the GPU driver's own memory, compiled kernels, and files that
+ * Memory left to everything but the run: the Worker's and the GPU driver's own memory, compiled kernels, and files that
  * the system keeps while they are written.
  */
 const RESERVE_BYTES = 256 * 2 ** 20;

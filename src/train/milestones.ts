@@ -1,11 +1,11 @@
 import type { RunConfig } from "./config.ts";
 
-/** What a step may ask for beside a checkpoint, in the order in which it is done. */
+/** Work that a step may ask for besides a checkpoint, in the order in which it is done. */
 export type Task = "evaluate" | "sample";
 
 type Config = Pick<RunConfig, "eval" | "sample" | "checkpoint" | "max_steps" | "validation_fraction">;
 
-/** What the run does after `step` updates, before a checkpoint. `every: 0` means never. */
+/** The tasks after `step` updates, before a checkpoint. `every: 0` means never. */
 export function tasksAt(config: Config, step: number): Task[] {
   const tasks: Task[] = [];
   if (config.validation_fraction > 0 && isMilestone(config, config.eval.every, step)) tasks.push("evaluate");

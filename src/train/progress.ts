@@ -20,7 +20,7 @@ export const Progress = z.object({
   val_loss: z.number().nullable().default(null),
   /** The lowest validation loss so far, and the first step that reached it. */
   best: z.object({ step: count, val_loss: z.number() }).nullable().default(null),
-  /** What was due at this step and not yet done. */
+  /** Tasks that were due at this step and are not yet done. */
   owed: z.array(z.enum(["evaluate", "sample"])).default([]),
 });
 export type Progress = z.output<typeof Progress>;

@@ -175,7 +175,7 @@ class RunLoop {
     this.#checkpointMs = performance.now() - start; // a guess, until one is written
     this.#batches.position = progress.position;
     this.#progress = progress;
-    // What an evaluation before the stop had found is not in format 1: it is done again, to the same bits.
+    // Format 1 lacks the result of an evaluation before the stop: it is done again, to the same bits.
     if (format === 1 && progress.owed.length > 0) progress.owed = tasksAt(config, step);
     // If something is owed, the checkpoint of this step is too.
     this.#checkpointed = progress.owed.length > 0 ? null : { step, resumeOnly: !this.#hasCheckpointHere() };

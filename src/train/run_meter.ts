@@ -18,7 +18,7 @@ export class RunMeter {
   /** Of the latest burst; null before the first. */
   #stepMs: number | null = null;
   #smoothStepMs: number | null = null;
-  /** Of matrix multiplication, as it was measured: on a busy machine that is less than the device can do. */
+  /** The measured speed of matrix multiplication: on a busy machine that is less than the device can do. */
   #peakGflops: number;
   #measuredAt = -Infinity;
 
