@@ -9,11 +9,13 @@ import { admit, type Admitted, estimatedStepMs, trainingBytes } from "./admissio
 import { CallFailedError, type CallLimits, Calls } from "./calls.ts";
 import type { CheckpointStore } from "./checkpoint_store.ts";
 import type { Dataset, DatasetStore } from "./datasets.ts";
+import { DeathWatch } from "./death_watch.ts";
 import type { EventLog } from "./event_log.ts";
 import { LEASE_MS, Leases } from "./leases.ts";
 import type { MetricStore } from "./metric_store.ts";
 import { PatientWriter } from "./patient_writer.ts";
 import type { Removals } from "./removals.ts";
+import { ReportLine } from "./report_line.ts";
 import { isRepeatable, recordEnd, recordReport, type RunReport } from "./reports.ts";
 import type { RunRow, RunStore } from "./run_store.ts";
 import { type Action, decide } from "./states.ts";
@@ -23,7 +25,6 @@ import type { TrainerPort } from "./trainer_port.ts";
 import { type DeviceState, type PoolSettings, TrainerPool } from "./trainer_pool.ts";
 import type { TrainerSlot } from "./trainer_slot.ts";
 import { Transitions } from "./transitions.ts";
-import { nextTurn } from "../turns.ts";
 
 export interface RunnerDeps {
   db: Database;
@@ -65,11 +66,6 @@ export interface StepsTaken {
 
 /** How long a stopping server waits for the trainers' last checkpoints; it must be gone within 10 s. */
 const STOP_GRACE_MS = 8000;
-/**
- * A process that dies so soon after it gave a run to a trainer has not come to its memory: who kills servers as they
- * start, as supervisors do, says nothing of the run.
- */
-const DEATH_COUNTS_MS = 2000;
 /** A trainer that says nothing for this many steps hangs; the first step compiles. */
 const PATIENCE_STEPS = 30;
 
@@ -86,10 +82,7 @@ export class Runner {
   readonly #transitions: Transitions;
   /** Runs told to stop because nothing can be written, and why. */
   readonly #outOfStorage = new Map<string, string>();
-  /** For each run that trains, the timer after which a death of the process is counted against it. */
-  readonly #blame = new Map<string, ReturnType<typeof setTimeout>>();
-  /** The last report of each slot that waits for points to be removed. */
-  readonly #held = new Map<TrainerSlot, Promise<void>>();
+  readonly #deaths: DeathWatch;
   #leaseTimer: ReturnType<typeof setInterval> | undefined;
   #closing = false;
   #released = Promise.withResolvers<void>();
@@ -105,13 +98,20 @@ export class Runner {
       makeRoom: () => storage.giveReserve(),
       onStuck: (cause) => this.#stopForStorage(cause),
     });
+    this.#deaths = new DeathWatch((id) => this.#countDeaths(id), settings.deathCountsMs);
+    const line = new ReportLine({
+      metrics: deps.metrics,
+      log,
+      isOurs: (slot, id) => slot.run === id && this.#leases.holds(deps.runs.get(id)),
+      take: (slot, report) => this.#take(slot, report),
+    });
     this.#pauses = new StoragePauses(deps, (run) => this.#resumeAfterStorage(run), settings.storageLookMs);
     this.#pool = new TrainerPool({
       openTrainer,
       settings,
       log,
       onFree: () => this.#pump(),
-      onReport: (slot, report) => this.#receive(slot, report),
+      onReport: (slot, report) => line.receive(slot, report),
       onLost: (slot, cause) => this.#loseTrainer(slot, cause),
     });
   }
@@ -297,33 +297,10 @@ export class Runner {
 
   /** Nothing begins by itself any more. */
   stopTimers(): void {
-    for (const timer of this.#blame.values()) clearTimeout(timer);
+    this.#deaths.stop();
     clearInterval(this.#leaseTimer);
     this.#pauses.close();
     this.#pool.stop();
-  }
-
-  /** In the order they came. A start that voids many points waits until those are removed, and what follows it waits too. */
-  #receive(slot: TrainerSlot, report: RunReport): void {
-    const held = this.#held.get(slot);
-    const voids = report.type === "started" && this.deps.metrics.hasManyAfter(report.run_id, report.step);
-    if (held === undefined && !voids) return this.#take(slot, report);
-    const taken = (held ?? Promise.resolve())
-      .then(() => report.type === "started" ? this.#removeVoid(slot, report) : undefined)
-      .then(() => this.#take(slot, report))
-      .finally(() => this.#held.get(slot) === taken && this.#held.delete(slot));
-    this.#held.set(slot, taken);
-  }
-
-  /** In slices; what is left when it cannot go on is removed with the start. */
-  async #removeVoid(slot: TrainerSlot, { run_id, step }: Extract<RunReport, { type: "started" }>): Promise<void> {
-    const { metrics, runs, log } = this.deps;
-    const isOurs = () => slot.run === run_id && this.#leases.holds(runs.get(run_id));
-    try {
-      while (isOurs() && metrics.removeSliceAfter(run_id, step)) await nextTurn();
-    } catch (error) {
-      log.warn({ err: error, run_id }, "points past the checkpoint could not be removed in slices");
-    }
   }
 
   #take(slot: TrainerSlot, report: RunReport): void {
@@ -441,11 +418,11 @@ export class Runner {
     } as const;
     const patienceMs = PATIENCE_STEPS * estimatedStepMs(run.config, device);
     slot.start(command, Math.max(1000 * settings.hangSeconds, patienceMs));
-    this.#blame.set(run.id, setTimeout(() => this.#count(run.id), settings.deathCountsMs ?? DEATH_COUNTS_MS));
+    this.#deaths.begin(run.id);
   }
 
   /** From now on the death of the process would be counted against the run. */
-  #count(id: string): void {
+  #countDeaths(id: string): void {
     this.#writer.write(() => this.deps.runs.update(id, { death_counts: true }));
   }
 
@@ -477,8 +454,7 @@ export class Runner {
     const { run } = slot;
     slot.release();
     if (run !== null) {
-      clearTimeout(this.#blame.get(run));
-      this.#blame.delete(run);
+      this.#deaths.end(run);
       this.#outOfStorage.delete(run);
       this.deps.runs.forget(run);
       this.#calls.end(run);
