@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -32,11 +32,22 @@ export class SmallDisk implements Disposable {
   }
 }
 
-/** Makes a folder read-only, for root too, as far as it is not open already; the answer undoes that. */
+/**
+ * Makes a folder read-only, for root too, as far as it is not open already; the answer undoes that. The mount is made
+ * read-only before it covers the folder: one through which a server has just opened a file to write is busy. For the
+ * same reason it is taken away lazily.
+ */
 export function makeReadOnly(folder: string): () => void {
-  run("mount", "--bind", folder, folder);
-  run("mount", "-o", "remount,bind,ro", folder);
-  return () => run("umount", folder);
+  const staging = mkdtempSync(join(tmpdir(), "reverie-read-only-"));
+  run("mount", "--bind", folder, staging);
+  try {
+    run("mount", "-o", "remount,bind,ro", staging);
+    run("mount", "--bind", staging, folder); // a bind mount takes over the flags of what it binds
+  } finally {
+    run("umount", "--lazy", staging);
+    rmdirSync(staging);
+  }
+  return () => run("umount", "--lazy", folder);
 }
 
 export function canMount(): boolean {

@@ -97,11 +97,12 @@ export class Client {
     return all;
   }
 
-  /** Events of one connection to a stream, until it ends or `enough` have come. */
+  /** Events of one connection to a stream, until it ends or `enough` have come; none of a finished run without any (204). */
   async stream(path: string, lastEventId: number | null, enough = Infinity): Promise<Event[]> {
     const headers: Record<string, string> = lastEventId === null ? {} : { "last-event-id": String(lastEventId) };
     const response = await this.fetch(path, { headers: { accept: "text/event-stream", ...headers } });
     if (response.status === 204) return []; // the run is over, and there is nothing to see
+    if (response.status === 204) return [];
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events: Event[] = [];
     let text = "";
