@@ -18,7 +18,7 @@ const SAID = {
 /** A quick run evaluates every second: whoever listens could do nothing else. */
 const QUIET_MS = 10_000;
 
-/** What is said at the end of the quiet, if something is. @type {{ text: string, isState: boolean } | null} */
+/** The text to say once nothing was said for a while; null if there is none. @type {{ text: string, isState: boolean } | null} */
 let pending = null;
 let isQuiet = false;
 

@@ -4,8 +4,8 @@ import { Hub } from "./hub.js";
 /** @import { Page, RunEvent } from "./types.d.ts" */
 /** @import { Source } from "./hub.js" */
 
-/** What an EventSource hears of: it needs each by name. */
-const TYPES = [
+/** The types of the service's events: an EventSource hears only those that it is told by name. */
+export const TYPES = [
   "run.queued",
   "run.started",
   "run.progress",

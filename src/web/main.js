@@ -77,7 +77,7 @@ async function start() {
   feed.start();
 }
 
-/** What is read from now on is complete with the events that follow: so is the page, whatever failed before. */
+/** Reads all that is shown: from now on it is complete with the events that follow, whatever failed before. */
 async function readAll() {
   banner.hidden = true;
   const isFirst = routed === null;

@@ -63,7 +63,7 @@ export function runBody(typed, decimal, base) {
   };
 }
 
-/** What a configuration says beyond the form. @param {RunConfig | null} base */
+/** The part of a configuration that the form does not show. @param {RunConfig | null} base */
 function rest(base) {
   if (base === null) return {};
   const { name: _, ...others } = /** @type {RunConfig & { name?: string }} */ (base);

@@ -143,7 +143,7 @@ export class RunForm {
     }, PLAN_DELAY_MS);
   }
 
-  /** What the run takes, and what speaks against it. @param {Plan} plan @param {number} steps */
+  /** Shows what the run takes, and the warnings about it. @param {Plan} plan @param {number} steps */
   #promise(plan, steps) {
     const { estimated_seconds_per_step: perStep } = plan;
     const seconds = plan.estimated_seconds ?? (perStep === null ? null : perStep * steps);
@@ -172,7 +172,7 @@ export class RunForm {
     return item;
   }
 
-  /** What the service would refuse, each reason with its remedy. @param {NonNullable<Plan["problems"]>} problems */
+  /** Shows why the service would refuse the run, each reason with its remedy. @param {NonNullable<Plan["problems"]>} problems */
   #refuseAsPlanned(problems) {
     this.#refuse(problems.map(({ path, message }) => ({ path, message: sayRefusal(path, message) })));
     this.#warnings.replaceChildren(...problems.map((problem) => this.#warning(problem)));
@@ -251,7 +251,7 @@ function named({ path, message }) {
   return `${label[0].toUpperCase()}${label.slice(1)}: ${message}`;
 }
 
-/** What a run takes, in a line. @param {Plan} plan @param {number | null} seconds */
+/** Says in a line what a run takes. @param {Plan} plan @param {number | null} seconds */
 function priceOf({ parameters, bytes, fits, notes }, seconds) {
   const price = [`${formatCompact(parameters)} parameters`, formatBytes(bytes.total)];
   if (seconds !== null) price.push(`about ${formatDuration(seconds)}`);

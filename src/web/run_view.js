@@ -11,7 +11,7 @@ import { explain, inWords } from "./words.js";
 /** @import { Selection } from "./store.js" */
 /** @typedef {"pause" | "resume" | "cancel"} Action */
 
-/** What the first button does, by the run's status; elsewhere there is nothing to hold or to let go. @type {Partial<Record<RunStatus, { action: Action, label: string }>>} */
+/** The first button's action, by the run's status; in another status there is nothing to pause or resume. @type {Partial<Record<RunStatus, { action: Action, label: string }>>} */
 const TOGGLE = {
   queued: { action: "pause", label: "Pause" },
   running: { action: "pause", label: "Pause" },

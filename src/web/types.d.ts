@@ -8,7 +8,7 @@ export interface Series {
   readonly values: readonly (number | null)[];
 }
 
-/** What a run was started with, every default filled in: the fields that the page shows. A new run may repeat all of it. */
+/** A run's configuration with every default filled in: the fields that the page shows. A new run may repeat all of it. */
 export interface RunConfig {
   tokenizer: { kind: string; vocab_size: number };
   model: { architecture: string; n_layer: number; n_head: number; n_embd: number };
@@ -109,7 +109,7 @@ export interface Plan {
   estimated_seconds?: number | null;
   /** Why the service would refuse the run. */
   problems?: { path: string; message: string; suggestion?: unknown }[];
-  /** What speaks against the run without forbidding it. */
+  /** Drawbacks that do not forbid the run. */
   warnings?: { path: string; message: string; suggestion?: unknown }[];
   notes: string[];
 }
@@ -141,12 +141,12 @@ export interface BucketSeries {
   readonly max: readonly (number | null)[];
   /** Finite values of each. */
   readonly count: readonly number[];
-  /** Where the first bucket begins. */
+  /** The first step of the first bucket. */
   readonly from_step: number;
   readonly bucket_steps: number;
 }
 
-/** What is stored of a run's losses. */
+/** The stored losses of a run. */
 export interface Losses {
   /** The training loss as far as buckets are full. */
   train: BucketSeries | undefined;

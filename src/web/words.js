@@ -58,7 +58,7 @@ export function inWords(message) {
 }
 
 /**
- * What went wrong, in a sentence or two.
+ * Says in a sentence or two why something failed.
  * @param {unknown} error
  * @returns {string}
  */

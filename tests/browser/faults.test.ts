@@ -17,7 +17,7 @@ const TINY = {
   batch_size: 1,
   sample: { every: 0 },
 };
-/** What Chromium says of an answer of 4xx or 5xx, and of a server that is away. */
+/** Chromium's own line for an answer of 4xx or 5xx, and for a server that is away. */
 const REFUSED = /^error: Failed to load resource/;
 
 let browser: Browser;

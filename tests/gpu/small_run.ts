@@ -12,10 +12,10 @@ export const TEXT = "a small text for a small model, said twice: a small text fo
 export const STEPS = 6;
 
 interface Options {
-  /** Where in the folder what is known of variants lies. */
+  /** The subfolder in which the choices of variants are remembered. */
   tuning?: string;
   precision?: RunConfig["precision"];
-  /** What differs from the usual small run. */
+  /** Differences from the usual small run. */
   request?: Partial<RunRequestInput>;
   text?: string;
 }
@@ -78,13 +78,13 @@ export class SmallRun {
     return this.reports.filter((report): report is Extract<Report, { type: T }> => report.type === type);
   }
 
-  /** Of the last checkpoint. */
+  /** The loss scale in the last checkpoint. */
   async lossScale() {
     const { loss_scale } = await stateIn(join(this.folder, this.of("checkpointed").at(-1)!.directory));
     return { loss_scale };
   }
 
-  /** What must not depend on where a run was stopped. */
+  /** All that must not depend on where a run was stopped. */
   outcome() {
     const { files, train_loss } = this.of("checkpointed").at(-1)!;
     return {

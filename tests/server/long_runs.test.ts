@@ -9,7 +9,7 @@ import { Client, type Run, SMALL_RUN } from "./client.ts";
 const STEPS = 2_000_000;
 const EVALUATIONS = 20_000;
 const TIMEOUT_MS = 300_000;
-/** What a request may wait. The answers below once held the thread for 44 s, at half of what they answer here. */
+/** How long a request may wait. The answers below once held the thread for 44 s, at half of what they answer here. */
 const MAX_GAP_MS = 100;
 
 let server: RunningServer;

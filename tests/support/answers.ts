@@ -106,7 +106,7 @@ export class AnswerChecker {
     return [];
   }
 
-  /** What the messages of a stream of events hold. */
+  /** Faults in the messages of a stream of events. */
   eventFaults(text: string): string[] {
     const { RunEvent, Problem, StepsTaken } = this.#document.components.schemas;
     return text.split("\n\n").flatMap((block) => {

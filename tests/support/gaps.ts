@@ -4,7 +4,7 @@ import type { RunningServer } from "./server.ts";
 export interface Gap {
   /** On the clock, which other processes of a busy machine stretch. */
   ms: number;
-  /** What the server's main thread worked meanwhile: how long the request would have waited on a quiet machine. */
+  /** The time that the server's main thread worked meanwhile: how long the request would have waited on a quiet machine. */
   workMs: number;
 }
 

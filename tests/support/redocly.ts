@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { ROOT } from "./deno.ts";
 
-/** What Redocly's linter says of an OpenAPI document under redocly.yaml: one line for each fault. */
+/** Redocly's lint of an OpenAPI document under redocly.yaml: one line for each fault. */
 export async function lint(document: unknown): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "reverie-lint-"));
   try {

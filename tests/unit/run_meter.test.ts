@@ -11,7 +11,7 @@ const config = resolveRunConfig(RunRequest.parse({ dataset: "text", max_steps: 1
   tokens: 100_000,
 });
 const { flopsPerStep } = describeRun(workloadOf(config), deviceLimits(FAKE_DEVICE));
-/** What a step takes that reaches this share of the fake device's peak. */
+/** The time of a step that reaches this share of the fake device's peak. */
 const msAt = (share: number) => flopsPerStep / (1e6 * FAKE_DEVICE.measured.gflops * share);
 
 const results = (from: number, to: number): StepResult[] =>

@@ -13,7 +13,7 @@ afterEach(() => fixture.close());
 const HOOK = { name: "nightly", run: { dataset: "sample" } };
 const WEBHOOK = { url: "https://example.com/", events: ["run.succeeded"] };
 
-/** What follows a Location must be there. */
+/** Follows a Location: it must lead somewhere. */
 async function found(location: string | null): Promise<number> {
   return (await call(fixture, "GET", location ?? "/api/none")).status;
 }

@@ -4,7 +4,7 @@ import { waitFor } from "../../support/wait_for.ts";
 import { Fixture } from "../runs/fixture.ts";
 import { call } from "./http.ts";
 
-/** Who tries an operation sends its example first. */
+/** People who try an operation send its example first. */
 
 const create = async (fixture: Fixture, path: string, body: object) =>
   (await call(fixture, "POST", path, body)).body.id;
@@ -27,7 +27,7 @@ test("every example of a body is accepted", async () => {
   const tried: string[] = [];
   for (const { path, method, operation } of operationsOf(document)) {
     const { requestBody, operationId = "" } = operation;
-    // What is delivered to a hook is the sender's, and signed.
+    // A delivery to a hook is the sender's, and signed.
     if (!requestBody || !("content" in requestBody) || operationId === "deliverToHook") continue;
     for (const [type, { example }] of Object.entries(requestBody.content)) {
       const fixture = await Fixture.open();

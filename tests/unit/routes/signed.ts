@@ -6,7 +6,7 @@ import { type Body, call } from "./http.ts";
 
 export type HookAnswer = Body & { ignored: string; old_secret_expires_at: string | null };
 
-/** What a delivery may differ in. */
+/** The ways in which a delivery may differ. */
 export interface Signed {
   secret: string;
   id?: string;

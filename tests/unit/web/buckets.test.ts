@@ -28,7 +28,7 @@ function losses(steps: number): number[] {
 const pointsFrom = (values: number[]): Point[] => values.map((loss, i) => ({ step: i + 1, loss }));
 const meanOf = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** What the line shows at a step: between its points it is straight. */
+/** The line's value at a step: between its points it is straight. */
 function drawnAt(step: number, { at, mean }: { at: number[]; mean: (number | null)[] }): number {
   const i = Math.max(1, at.findIndex((x) => x >= step));
   const share = (step - at[i - 1]) / (at[i] - at[i - 1]);

@@ -2,34 +2,11 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { ApiError } from "#src/web/api.js";
 import { Store } from "#src/web/store.js";
 import type * as api from "#src/web/api.js";
-import type { Run, RunEvent } from "#src/web/types.d.ts";
+import type { RunEvent } from "#src/web/types.d.ts";
+import { someRun } from "./some_run.ts";
 
-const run = (id: string): Run => ({
-  id,
-  name: `named ${id}`,
-  status: "running",
-  dataset_id: "ds_1",
-  config: {
-    tokenizer: { kind: "char", vocab_size: 65 },
-    model: { architecture: "gpt2", n_layer: 2, n_head: 2, n_embd: 32 },
-    context_length: 16,
-    batch_size: 4,
-    max_steps: 10,
-    optimizer: { kind: "adamw", learning_rate: 1e-2 },
-    eval: { every: 2 },
-    sample: { every: 2, prompt: "\n" },
-    checkpoint: { every: 2 },
-  },
-  step: 2,
-  max_steps: 10,
-  parameters: 1000,
-  skipped_steps: 0,
-  last_metrics: { "train/loss": 2 },
-  created_at: "2026-01-01T00:00:00.000Z",
-  started_at: null,
-  finished_at: null,
-  error: null,
-});
+const run = (id: string) =>
+  someRun({ id, name: `named ${id}`, status: "running", step: 2, last_metrics: { "train/loss": 2 } });
 
 const problem = (status: number) => new ApiError({ title: "T", status, detail: "the database is locked" });
 
