@@ -116,7 +116,7 @@ function typesOf({ type }: EventQuery): EventFilter["types"] {
   return type === undefined ? undefined : [...new Set([type].flat())];
 }
 
-/** @throws {BadRequestError} where a stream is asked for what only a list can be */
+/** @throws {BadRequestError} if a stream is asked for what only a list can be */
 function wantsList(c: Context<AppEnv>, { format, limit, order }: EventQuery): boolean {
   const type = negotiate(c, ["text/event-stream", "application/json"]);
   if (format === "json" || (format === undefined && type === "application/json")) return true;

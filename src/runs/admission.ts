@@ -49,7 +49,7 @@ export interface RunPlan {
 /**
  * Says what a run would take, trainable here or not: `problems` is what `admit` would refuse it for.
  * @param measuredStepMs what a step of a run of this shape took here
- * @throws {UnprocessableError} where the configuration contradicts itself, as `admit` would
+ * @throws {UnprocessableError} if the configuration contradicts itself, as `admit` would
  */
 export function planRun(
   request: RunRequest,

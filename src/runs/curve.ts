@@ -1,7 +1,7 @@
 import type SqliteDatabase from "better-sqlite3";
 import type { Reading } from "./reading.ts";
 
-/** Points by ascending step; a value is null where it was not finite. */
+/** Points by ascending step; a value is null if it was not finite. */
 export interface Points {
   steps: number[];
   values: (number | null)[];

@@ -26,15 +26,26 @@ export class ReportLine {
 
   /** Passes a report on: at once, unless it must wait. */
   receive(slot: TrainerSlot, report: RunReport): void {
-    const { metrics, take } = this.deps;
+    const { take } = this.deps;
     const held = this.#held.get(slot);
-    const voids = report.type === "started" && metrics.hasManyAfter(report.run_id, report.step);
-    if (held === undefined && !voids) return take(slot, report);
+    if (held === undefined && !this.#voidsMany(report)) return take(slot, report);
     const taken = (held ?? Promise.resolve())
       .then(() => report.type === "started" ? this.#removeVoid(slot, report) : undefined)
       .then(() => take(slot, report))
       .finally(() => this.#held.get(slot) === taken && this.#held.delete(slot));
     this.#held.set(slot, taken);
+  }
+
+  /** If the database cannot be read now, the start does not wait: whoever takes it has patience with the database. */
+  #voidsMany(report: RunReport): boolean {
+    if (report.type !== "started") return false;
+    const { metrics, log } = this.deps;
+    try {
+      return metrics.hasManyAfter(report.run_id, report.step);
+    } catch (error) {
+      log.warn({ err: error, run_id: report.run_id }, "could not look for points past the checkpoint");
+      return false;
+    }
   }
 
   /** Removes void points in slices; if that fails, the rest is removed with the start. */
