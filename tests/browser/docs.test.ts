@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { AxeResults } from "axe-core";
 import type { Browser } from "playwright-core";
+import { runAxe } from "../support/axe.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 
 const TEST_MS = 120_000;
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser: Browser;
 let server: RunningServer;
@@ -38,12 +35,9 @@ describe.each([1280, 390])("at %d px", (width) => {
       }));
       expect(background).toBe(colorScheme === "dark" ? "rgb(19, 21, 24)" : "rgb(251, 250, 247)");
       expect(overflow).toBe(0);
-      await page.evaluate(AXE);
-      const { violations, passes } = await page.evaluate(() =>
-        (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run()
-      );
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`)).toEqual([]);
-      expect(passes.map(({ id }) => id)).toContain("color-contrast");
+      const { violations, passed } = await runAxe(page);
+      expect(violations).toEqual([]);
+      expect(passed).toContain("color-contrast");
       expect(faults).toEqual([]);
     } finally {
       await context.close();

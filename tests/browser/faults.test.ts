@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { runAxe } from "../support/axe.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const TEST_MS = 120_000;
-const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const TINY = {
   dataset: "sample",
   model: { n_layer: 1, n_head: 1, n_embd: 8 },
@@ -251,14 +249,8 @@ describe("axe finds nothing", () => {
           await using opened = await openPage(url, { colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
           const { page } = opened;
           await page.locator(ready).first().waitFor();
-          await page.evaluate(AXE);
-          const found = await page.evaluate(async () => {
-            // deno-lint-ignore no-explicit-any
-            const { violations } = await (globalThis as any).axe.run({ runOnly: undefined });
-            // deno-lint-ignore no-explicit-any
-            return violations.map((v: any) => `${v.id}: ${v.nodes.map((n: any) => n.html).join(" ")}`);
-          });
-          expect([name, ...found]).toEqual([name]);
+          const { violations } = await runAxe(page);
+          expect([name, ...violations]).toEqual([name]);
           const small = await page.evaluate(
             (least) =>
               [...document.querySelectorAll("a[href], button, input:not([type=checkbox]), select, textarea, summary")]
