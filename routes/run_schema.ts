@@ -42,9 +42,18 @@ export const Run = z.object({
   attempts: z.int().describe("How often a crash or a restart put it back into the queue."),
 }).openapi("Run", { description: "A training run." });
 
+export const RunSummary = Run.omit({ config: true }).openapi("RunSummary", {
+  description: "A training run without its configuration.",
+});
+
 /** A row as the API shows it: name, tags and priority may have been changed since the configuration was made. */
 export function showRun(row: RunRow): z.output<typeof Run> {
   const { stalled_attempts: _1, process_deaths: _2, death_counts: _3, stop_requested: _4, ...shown } = row;
   const { lease_owner: _5, lease_expires_at: _6, ...run } = shown;
   return { ...run, config: { ...run.config, name: run.name, tags: run.tags, priority: run.priority } };
+}
+
+export function summarizeRun(row: RunRow): z.output<typeof RunSummary> {
+  const { config: _, ...summary } = showRun(row);
+  return summary;
 }

@@ -20,7 +20,7 @@ import { optionalJson } from "./json_input.ts";
 import { negotiate } from "./negotiate.ts";
 import type { Reverie } from "#src/runs/reverie.ts";
 import type { RunRow } from "#src/runs/run_store.ts";
-import { Run, RunStatus, showRun } from "./run_schema.ts";
+import { Run, RunStatus, RunSummary, showRun, summarizeRun } from "./run_schema.ts";
 import { streamSteps } from "./steps_stream.ts";
 
 const create = createRoute({
@@ -44,7 +44,7 @@ const list = createRoute({
   method: "get",
   path: "/",
   operationId: "listRuns",
-  summary: "Runs, newest first",
+  summary: "Runs, newest first unless `sort` says otherwise",
   request: {
     query: pageQuery(idCursor("run")).extend({
       status: z.union([RunStatus, z.array(RunStatus)]).optional().openapi({
@@ -53,9 +53,17 @@ const list = createRoute({
       "tag.*": z.string().optional().openapi({
         description: "`tag.team=a` keeps the runs whose tag `team` is `a`; several must all hold.",
       }),
+      q: z.string().min(1).max(100).optional().openapi({
+        description: "Runs whose name contains this; ASCII letters match in either case.",
+        example: "shakes",
+      }),
+      sort: z.enum(["-created_at", "created_at"]).default("-created_at").openapi({
+        description: "Newest or oldest first.",
+      }),
+      view: z.enum(["full", "summary"]).default("full").openapi({ description: "`summary` leaves `config` out." }),
     }),
   },
-  responses: { 200: json(listOf(Run), "A page"), ...problems(400, 401) },
+  responses: { 200: json(z.union([listOf(Run), listOf(RunSummary)]), "A page"), ...problems(400, 401) },
 });
 
 const get = createRoute({
@@ -169,10 +177,15 @@ export function runRoutes(reverie: Reverie) {
   });
 
   app.openapi(list, (c) => {
-    const { limit, after = null, status } = c.req.valid("query");
+    const { limit, after = null, status, q, sort, view } = c.req.valid("query");
     const statuses = status === undefined ? undefined : [status].flat();
-    const rows = runs.list({ statuses, tags: tagsOf(c.req.url) }, { after, limit: limit + 1 });
-    return c.json(page(rows, limit, show, (run) => run.id), 200);
+    const order = sort === "created_at" ? "asc" : "desc";
+    const rows = runs.list({ statuses, tags: tagsOf(c.req.url), q }, { after, limit: limit + 1, order });
+    const cursor = (run: RunRow) => run.id;
+    if (view === "summary") {
+      return c.json(page(rows, limit, (run) => summarizeRun(runs.complete(run)), cursor), 200);
+    }
+    return c.json(page(rows, limit, show, cursor), 200);
   });
 
   app.openapi(get, (c) => c.json(show(runs.get(c.req.valid("param").id)), 200));

@@ -1,4 +1,4 @@
-import { and, count, desc, eq, gte, lt, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, gte, lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { runs, type RunStatus } from "../db/schema.ts";
 import { NotFoundError } from "../errors.ts";
@@ -17,6 +17,15 @@ export interface RunFilter {
   statuses?: RunStatus[];
   /** All of them must hold. */
   tags?: [key: string, value: string][];
+  /** Part of the name; ASCII letters in either case. */
+  q?: string;
+}
+
+interface Page {
+  after: string | null;
+  limit: number;
+  /** By creation; newest first by default. */
+  order?: "asc" | "desc";
 }
 
 /** Reads and plain updates of runs; what they live through is the `Runner`'s. */
@@ -50,23 +59,23 @@ export class RunStore {
     return run;
   }
 
-  /** Newest first. */
-  list(filter: RunFilter, page: { after: string | null; limit: number }): RunRow[] {
-    const { statuses, tags = [] } = filter;
-    // The index has each status by id. Of several, SQLite would sort all runs: the newest of each are merged instead.
+  list({ statuses, tags = [], q }: RunFilter, { after, limit, order = "desc" }: Page): RunRow[] {
+    const isDescending = order === "desc";
+    // The index has each status by id. Of several, SQLite would sort all runs: the first of each are merged instead.
     const ofEach = (statuses === undefined ? [undefined] : [...new Set(statuses)]).map((status) =>
       this.db.select().from(runs)
         .where(and(
           status === undefined ? undefined : eq(runs.status, status),
-          page.after === null ? undefined : lt(runs.id, page.after),
+          after === null ? undefined : (isDescending ? lt : gt)(runs.id, after),
+          q === undefined ? undefined : sql`instr(lower(${runs.name}), lower(${q})) > 0`,
           ...tags.map(([key, value]) =>
             sql`exists (select 1 from json_each(${runs.tags}) as tag where tag.key = ${key} and tag.value = ${value})`
           ),
         ))
-        .orderBy(desc(runs.id)).limit(page.limit).all()
+        .orderBy(isDescending ? desc(runs.id) : asc(runs.id)).limit(limit).all()
     );
     if (ofEach.length === 1) return ofEach[0];
-    return ofEach.flat().sort((a, b) => a.id < b.id ? 1 : -1).slice(0, page.limit);
+    return ofEach.flat().sort((a, b) => (a.id < b.id) === isDescending ? 1 : -1).slice(0, limit);
   }
 
   /** In the order they were asked for. */

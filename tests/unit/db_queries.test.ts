@@ -48,6 +48,8 @@ const QUERIES: Record<string, () => unknown> = {
   "runs of several statuses": () => fixture.reverie.runs.list({ statuses: ["failed", "succeeded"] }, page),
   "runs of a status, a later page": () =>
     fixture.reverie.runs.list({ statuses: ["failed", "succeeded"] }, { ...page, after: "run_1" }),
+  "runs of several statuses, oldest first, by name": () =>
+    fixture.reverie.runs.list({ statuses: ["failed", "succeeded"], q: "a" }, { ...page, after: "run_1", order: "asc" }),
   "runs that train": () => fixture.reverie.runs.withStatus("running"),
   "the head of the queue": () => fixture.reverie.runs.nextQueued(),
   "the queue's length": () => fixture.reverie.runs.queueLength(),

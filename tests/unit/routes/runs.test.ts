@@ -76,6 +76,33 @@ test("runs are filtered by status and tags, renamed and retagged", async () => {
   expect((await call(fixture, "PATCH", `/api/runs/${first}`, { status: "failed" })).status).toBe(400);
 });
 
+test("runs are found by a part of their name, oldest first if asked, without their configuration if asked", async () => {
+  const names = ["Shakespeare 1", "100% of it", "a_b", "shakes again", "aXb"];
+  const ids: string[] = [];
+  for (const name of names) ids.push(await fixture.run({ name }));
+  const list = async (query: string) => (await get(`/api/runs?${query}`)).body;
+  const found = async (query: string) => (await list(query)).data.map(({ name }) => name);
+  expect(await found("q=SHAKES")).toEqual(["shakes again", "Shakespeare 1"]);
+  expect(await found("q=%25")).toEqual(["100% of it"]);
+  expect(await found("q=a_b")).toEqual(["a_b"]);
+  expect(await found("q=shakes&status=running&status=queued&sort=created_at")).toEqual([
+    "Shakespeare 1",
+    "shakes again",
+  ]);
+  const paged: string[] = [];
+  for (let after = ""; after !== null;) {
+    const page = await list(`sort=created_at&limit=2${after && `&after=${after}`}`);
+    paged.push(...page.data.map(({ id }) => id));
+    after = page.next_cursor!;
+  }
+  expect(paged).toEqual(ids);
+  expect(await found("sort=-created_at")).toEqual(names.toReversed());
+  const full = (await get(`/api/runs/${ids[0]}`)).body;
+  const { config: _, ...summary } = full;
+  expect((await list("view=summary&sort=created_at&limit=1")).data[0]).toEqual(summary as typeof full);
+  for (const query of ["sort=name", "view=short", "q="]) expect((await get(`/api/runs?${query}`)).status).toBe(400);
+});
+
 describe("names and tags that would mislead or vanish are refused by field:", () => {
   const raw = (json: string) => call(fixture, "POST", "/api/runs", json, { "content-type": "application/json" });
   test.each<[string, string, string]>([
