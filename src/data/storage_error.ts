@@ -15,6 +15,11 @@ export function isDiskFull(error: Error): boolean {
   return ["ENOSPC", "EDQUOT", "SQLITE_FULL"].includes(codeOf(error) ?? "");
 }
 
+/** Whether another process holds the database's write lock. */
+export function isLocked(error: Error): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error) ?? "");
+}
+
 /** Drizzle wraps what SQLite throws. */
 function codeOf(error: Error): string | null {
   const { code } = error as { code?: unknown };
@@ -39,7 +44,7 @@ export function describeStorageError(error: Error): string {
   };
   const database = /^SQLITE_([A-Z]+)/.exec(code)?.[1];
   const what = words[code] ??
-    (database === "BUSY" || database === "LOCKED"
+    (isLocked(error)
       ? "the database is locked by another process"
       : database === "READONLY"
       ? "the database is read-only"

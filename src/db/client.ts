@@ -15,6 +15,9 @@ const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 
 /** The write-ahead log is cut back to this size once its content is in the database: 16 MiB. */
 const WAL_LIMIT_BYTES = 2 ** 24;
+const BUSY_TIMEOUT_MS = 1000;
+/** For whoever tries again later, with turns for everybody else in between. */
+const SHORT_BUSY_TIMEOUT_MS = 50;
 /** SQLite's number for `auto_vacuum = INCREMENTAL`. */
 const INCREMENTAL = 2;
 
@@ -32,8 +35,8 @@ export function openDatabase(path: string, tell: (line: string) => void = () => 
   sqlite.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
   sqlite.pragma("synchronous = FULL");
   sqlite.pragma("foreign_keys = ON");
-  // Calls block the thread; what must be written is tried again (`PatientWriter`).
-  sqlite.pragma("busy_timeout = 1000");
+  // A wait for another process's write blocks the thread, requests included.
+  sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   const db = beginImmediately(drizzle(sqlite, { schema }));
   migrate(db, { migrationsFolder: MIGRATIONS });
   finishMoves(sqlite, tell);
@@ -80,5 +83,15 @@ export function withoutSync<T>(db: Database, work: () => T): T {
     return work();
   } finally {
     db.$client.pragma("synchronous = FULL");
+  }
+}
+
+/** Runs `work` with transactions that give up soon if another process is writing: for a caller that tries again. */
+export function withoutLongWait<T>(db: Database, work: () => T): T {
+  db.$client.pragma(`busy_timeout = ${SHORT_BUSY_TIMEOUT_MS}`);
+  try {
+    return work();
+  } finally {
+    db.$client.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }

@@ -1,23 +1,37 @@
-import { describeStorageError, isDiskFull, isStorageError } from "../data/storage_error.ts";
+import { describeStorageError, isDiskFull, isLocked, isStorageError } from "../data/storage_error.ts";
 import type { Log } from "../log.ts";
 
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 15_000;
+/** A backup or a `sqlite3` shell may hold the write lock for so long before that counts as being stuck. */
+const LOCK_PATIENCE_MS = 5000;
+const LOCK_RETRY_MS = 200;
 
 /**
- * Does database work in the order it came. Where the disk is full or the database locked, work waits, and what comes
- * after it too, until it succeeds: nothing is lost and nothing is done twice (each piece is one transaction).
+ * Does database work in the order it came. If the disk is full or the database locked, work waits, and what comes after
+ * it too, until it succeeds: nothing is lost and nothing is done twice (each piece is one transaction). Requests are
+ * answered meanwhile.
  */
 export class PatientWriter {
   readonly #waiting: (() => void)[] = [];
   #retryMs = FIRST_RETRY_MS;
+  /** When the database was first found locked by another process; null if it is not. */
+  #lockedSince: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
+   * @param attempt does the work once; if the database is locked, it throws soon, because this class tries again
    * @param onStuck work waits, and why; called once until all is done again
    * @param makeRoom frees a reserve of disk space; false where there is none
    */
-  constructor(private readonly deps: { log: Log; makeRoom: () => boolean; onStuck: (cause: string) => void }) {}
+  constructor(
+    private readonly deps: {
+      log: Log;
+      attempt: (work: () => void) => void;
+      makeRoom: () => boolean;
+      onStuck: (cause: string) => void;
+    },
+  ) {}
 
   get isStuck(): boolean {
     return this.#waiting.length > 0;
@@ -40,7 +54,10 @@ export class PatientWriter {
   #drain({ last = false } = {}): void {
     while (this.#waiting.length > 0) {
       try {
-        this.#waiting[0]();
+        const [work] = this.#waiting;
+        if (last) work();
+        else this.deps.attempt(work);
+        this.#lockedSince = null;
       } catch (error) {
         if (isStorageError(error)) {
           if (isDiskFull(error) && this.deps.makeRoom()) continue;
@@ -61,9 +78,18 @@ export class PatientWriter {
       this.#waiting.length = 0;
       return;
     }
+    if (isFirst && isLocked(error) && this.#mayStillWaitForLock()) {
+      this.#timer = setTimeout(() => this.#drain(), LOCK_RETRY_MS);
+      return;
+    }
     this.deps.log[isFirst ? "error" : "debug"]({ err: error, waiting: this.#waiting.length }, `cannot write: ${cause}`);
     this.#timer = setTimeout(() => this.#drain(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
     if (isFirst) this.deps.onStuck(cause);
+  }
+
+  #mayStillWaitForLock(): boolean {
+    this.#lockedSince ??= performance.now();
+    return performance.now() - this.#lockedSince < LOCK_PATIENCE_MS;
   }
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isStorageError } from "../data/storage_error.ts";
-import { type Database, transactionOfRepeatable } from "../db/client.ts";
+import { type Database, transactionOfRepeatable, withoutLongWait } from "../db/client.ts";
 import { newId, now } from "../db/ids.ts";
 import { ConflictError, QueueFullError, UnprocessableError, withoutPaths } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -95,6 +95,7 @@ export class Runner {
     this.#leases = new Leases(db);
     this.#writer = new PatientWriter({
       log,
+      attempt: (work) => withoutLongWait(db, work),
       makeRoom: () => storage.giveReserve(),
       onStuck: (cause) => this.#stopForStorage(cause),
     });

@@ -184,6 +184,25 @@ test("draws the mean of a stored run of 30,000 steps", async () => {
   expect(faults).toEqual([]);
 }, TEST_MS);
 
+test("changes made elsewhere arrive: a name, a deletion, a text", async () => {
+  const id = await finished({ name: "before", max_steps: 3 });
+  await using opened = await openPage(at(id));
+  const { page, faults } = opened;
+  await page.locator("#chart canvas").waitFor();
+  await call("PATCH", `/api/runs/${id}`, { name: "after" });
+  await page.locator("#run-name", { hasText: "after" }).waitFor();
+  await call("DELETE", `/api/runs/${id}`);
+  await page.getByRole("heading", { name: "“after” was deleted" }).waitFor();
+  expect(await page.locator(`#run-list a[href$="${id}"]`).count()).toBe(0);
+  await page.goto(server.url);
+  await page.locator("#plan", { hasText: "parameters" }).waitFor();
+  const text = await call("POST", "/api/datasets?name=elsewhere", "abcdefgh ".repeat(30));
+  await page.locator(`#f-dataset option[value="${text.id}"]`).waitFor({ state: "attached" });
+  await call("DELETE", `/api/datasets/${text.id}`);
+  await page.locator(`#f-dataset option[value="${text.id}"]`).waitFor({ state: "detached" });
+  expect(faults).toEqual([]);
+}, TEST_MS);
+
 test("the form understands a comma, promises nothing that is refused, and names an edited shape custom", async () => {
   const text = await call("POST", "/api/datasets?name=short", "A text of forty-five characters, not one more");
   await using opened = await openPage(server.url);

@@ -91,6 +91,7 @@ describe("a database that is locked", () => {
     const other = new SqliteDatabase(join(fixture.folder, "reverie.db"));
     other.exec("BEGIN IMMEDIATE");
     trainer.progress(4, 6);
+    await waitFor("the run to be stopped", () => trainer.commands.at(-1)!.type === "stop", LONG);
     expect(trainer.commands.at(-1)).toEqual({ type: "stop", run_id: id, reason: "interrupted" });
     const { status, body } = await call(fixture, "GET", `/api/runs/${id}`);
     expect([status, body.status, body.waits_for_storage]).toEqual([200, "paused", true]);
@@ -113,13 +114,13 @@ describe("a database that is locked", () => {
     const id = await fixture.run();
     const { trainer } = fixture;
     trainer.started();
-    // A process of its own: this one's thread waits for the lock meanwhile.
+    // A process of its own, as a shell or a backup would be.
     const program = `
       const db = new (require("bun:sqlite").Database)(process.argv[1]);
       db.run("begin immediate");
       db.run("update runs set name = 'renamed'");
       console.log("locked");
-      setTimeout(() => { db.run("commit"); db.close(); }, 200);`;
+      setTimeout(() => { db.run("commit"); db.close(); }, 2000);`;
     const writer = Bun.spawn([process.execPath, "-e", program, join(fixture.folder, "reverie.db")], {
       stdout: "pipe",
       stderr: "inherit",
@@ -127,10 +128,14 @@ describe("a database that is locked", () => {
     const { value } = await writer.stdout.getReader().read();
     expect(new TextDecoder().decode(value)).toBe("locked\n");
     trainer.progress(1, 3);
-    expect(runOf(id)).toMatchObject({ status: "running", step: 3, name: "renamed" });
+    trainer.progress(4, 5);
+    expect((await call(fixture, "GET", `/api/runs/${id}`)).body).toMatchObject({ status: "running", step: 0 });
+    await waitFor("the reports to be written", () => runOf(id).step === 5, LONG);
+    expect(await stepsOf(id)).toEqual([1, 2, 3, 4, 5]);
+    expect(runOf(id)).toMatchObject({ status: "running", error: null, name: "renamed" });
     expect(trainer.commands.map(({ type }) => type)).toEqual(["start"]);
     expect(await writer.exited).toBe(0);
-  });
+  }, 30_000);
 });
 
 test("the reserve is there, and given when the disk is full", () => {
