@@ -4,8 +4,8 @@ import type { Log } from "../log.ts";
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 15_000;
 /** A backup or a `sqlite3` shell may hold the write lock for so long before that counts as being stuck. */
-const LOCK_PATIENCE_MS = 5000;
-const LOCK_RETRY_MS = 200;
+const LOCK_PATIENCE_MS = 1000;
+const LOCK_RETRY_MS = 100;
 
 /**
  * Does database work in the order it came. If the disk is full or the database locked, work waits, and what comes after

@@ -73,7 +73,7 @@ describe("with a device", () => {
     await using opened = await openPage(server.url);
     const { page, faults } = opened;
     await page.getByText("None yet.").waitFor();
-    expect(await textOf(page, "#device")).toMatch(/ · (software adapter|GPU)$/);
+    await page.locator("#device", { hasText: / · (software adapter|GPU)$/ }).waitFor();
     await page.evaluate(() => Object.assign(window, { sameDocument: true }));
 
     const id = await startTinyRun(page, "tiny", 200);

@@ -120,7 +120,7 @@ describe("a database that is locked", () => {
       db.run("begin immediate");
       db.run("update runs set name = 'renamed'");
       console.log("locked");
-      setTimeout(() => { db.run("commit"); db.close(); }, 2000);`;
+      setTimeout(() => { db.run("commit"); db.close(); }, 400);`;
     const writer = Bun.spawn([process.execPath, "-e", program, join(fixture.folder, "reverie.db")], {
       stdout: "pipe",
       stderr: "inherit",
