@@ -6,6 +6,9 @@ import { isChromiumPackaged, packagedChromium } from "../tests/support/packaged_
 import { prepareAdapter } from "./setup.ts";
 import { type Counts, countTests, summarise } from "./test_report.ts";
 
+/** A test that hangs fails; one that waits for a busy machine's core does not. bun's own limit is 5 s. */
+const TIMEOUT_MS = 30_000;
+
 const TYPE_CHECKS: [name: string, command: string[]][] = [
   // What Deno runs, with Deno's types; then the tests and what they import, with bun's.
   ["deno check", [Deno.execPath(), "check", "--quiet", "src", "routes", "kernels", "scripts", "bench"]],
@@ -35,7 +38,15 @@ async function runTests(args: string[]): Promise<Counts> {
   const reporter = ["--reporter=junit", `--reporter-outfile=${outfile}`];
   try {
     // Each file starts with fresh modules, so that the order of files decides nothing; what they spawned ends with bun.
-    const command = ["node_modules/.bin/bun", "test", "--isolate", "--no-orphans", ...reporter, ...args];
+    const command = [
+      "node_modules/.bin/bun",
+      "test",
+      "--isolate",
+      "--no-orphans",
+      `--timeout=${TIMEOUT_MS}`,
+      ...reporter,
+      ...args,
+    ];
     const exitCode = await run(command, { REVERIE_NOT_RUN_FILE: notRunFile });
     const files = args.length > 0 ? [] : await testFiles("tests");
     const notRun = await readIfThere(notRunFile) ?? "";
