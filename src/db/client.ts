@@ -78,20 +78,20 @@ export function transactionOfRepeatable<T>(db: Database, work: () => T): T {
 
 /** Runs `work` with commits that do not wait for the disk. Not within a transaction. */
 export function withoutSync<T>(db: Database, work: () => T): T {
-  db.$client.pragma("synchronous = NORMAL");
-  try {
-    return work();
-  } finally {
-    db.$client.pragma("synchronous = FULL");
-  }
+  return withPragma(db, { during: "synchronous = NORMAL", after: "synchronous = FULL" }, work);
 }
 
 /** Runs `work` with transactions that give up soon if another process is writing: for a caller that tries again. */
 export function withoutLongWait<T>(db: Database, work: () => T): T {
-  db.$client.pragma(`busy_timeout = ${SHORT_BUSY_TIMEOUT_MS}`);
+  const timeout = (ms: number) => `busy_timeout = ${ms}`;
+  return withPragma(db, { during: timeout(SHORT_BUSY_TIMEOUT_MS), after: timeout(BUSY_TIMEOUT_MS) }, work);
+}
+
+function withPragma<T>(db: Database, { during, after }: { during: string; after: string }, work: () => T): T {
+  db.$client.pragma(during);
   try {
     return work();
   } finally {
-    db.$client.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    db.$client.pragma(after);
   }
 }
